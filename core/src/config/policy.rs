@@ -1,0 +1,118 @@
+//! The checked, immutable policy that a configuration becomes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::secret::Secret;
+use crate::types::{FallbackOn, Feature, Params, Strict};
+
+/// Which wire format a provider speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// OpenAI chat completions.
+    OpenAiChat,
+    /// Anthropic Messages.
+    AnthropicMessages,
+}
+
+/// Everything the configuration decided.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Tasks by name.
+    pub tasks: BTreeMap<String, Arc<Task>>,
+    /// Model aliases by name.
+    pub models: BTreeMap<String, Arc<Model>>,
+    /// Providers by name.
+    pub providers: BTreeMap<String, Arc<Provider>>,
+    /// Things that are allowed but worth a look, one sentence each.
+    pub lints: Vec<String>,
+}
+
+/// An account at a provider.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its kind or preset: `openai`, `anthropic`, `groq`, `ollama`, …
+    pub kind: String,
+    /// The wire format it speaks.
+    pub format: Format,
+    /// Where its API starts, without a trailing slash: `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// Its key.
+    pub api_key: Credential,
+    /// Further headers of every request.
+    pub headers: BTreeMap<String, String>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+}
+
+/// The key of a provider.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// The key.
+    Key(Secret),
+    /// The provider needs none.
+    None,
+    /// The provider needs one and it is not there; the sentence says which reference was empty.
+    Missing(String),
+}
+
+/// A model at a provider, with its parameters.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Where it runs.
+    pub provider: Arc<Provider>,
+    /// Its id at the provider.
+    pub id: String,
+    /// The alias it was named by, if any.
+    pub alias: Option<String>,
+    /// Its parameters.
+    pub params: Params,
+    /// Members set in every request body.
+    pub extra_body: Map<String, Value>,
+    /// Tokens of prompt and answer together, if known.
+    pub context_window: Option<u64>,
+    /// What it is known not to do.
+    pub lacks: BTreeSet<Feature>,
+    /// The limit of one attempt.
+    pub timeout: Option<Duration>,
+}
+
+impl Model {
+    /// `provider/id`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.provider.name, self.id)
+    }
+}
+
+/// A kind of work.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// The primary, then the stand-ins in order.
+    pub candidates: Vec<Arc<Model>>,
+    /// The time within which the caller has the answer.
+    pub max_latency: Option<Duration>,
+    /// The most tokens the input may have.
+    pub max_input_tokens: Option<u64>,
+    /// Whether stand-ins may serve.
+    pub allow_fallback: bool,
+    /// Further tries of the same candidate after a failure.
+    pub retries: u32,
+    /// The longest wait before such a try while a stand-in exists.
+    pub max_retry_wait: Duration,
+    /// Further causes of a fallback.
+    pub fallback_on: BTreeSet<FallbackOn>,
+    /// Failures that surface instead of falling back.
+    pub strict: BTreeSet<Strict>,
+    /// Whether a parameter that a model rejects is left out and the call tried again.
+    pub drop_unsupported: bool,
+    /// Parameters of every candidate.
+    pub params: Params,
+}

@@ -1,0 +1,11 @@
+//! Embedded multi-model LLM fallback.
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+mod error;
+pub mod provider;
+pub mod transport;
+pub mod types;
+
+pub use error::{Error, ErrorKind};

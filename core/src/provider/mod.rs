@@ -1,0 +1,57 @@
+//! One wire format each, pure: a request becomes bytes, bytes become an answer or a classified failure.
+//!
+//! No IO, no clock, no decision about what follows from a failure: that is the ladder's.
+
+use serde_json::{Map, Value};
+
+use crate::transport::{HttpAnswer, HttpRequest};
+use crate::types::{Amend, Completion, Failure, Params, Request};
+
+/// Where and how one candidate is asked: everything of it that a codec needs.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    /// The provider's name in the configuration.
+    pub provider: &'a str,
+    /// Its kind or preset, which selects dialect data (`openai`, `groq`, `deepseek`, …).
+    pub kind: &'a str,
+    /// Where its API starts, without a trailing slash.
+    pub base_url: &'a str,
+    /// Its key, ready for a header; absent where none is needed.
+    pub api_key: Option<&'a str>,
+    /// Further headers.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The model's id at the provider.
+    pub model: &'a str,
+    /// Task, alias and call parameters, merged.
+    pub params: &'a Params,
+    /// The alias's own body members; the call's for this provider come from the request.
+    pub extra_body: &'a Map<String, Value>,
+    /// Changes that this model is known, or was just found, to need.
+    pub amends: &'a [Amend],
+}
+
+/// A wire format.
+pub trait Provider: Send + Sync {
+    /// The request for `target`, and warnings about what could not be said in this format.
+    ///
+    /// # Errors
+    /// `unsupported` when this format cannot express the request at all, `config` when a header value is unusable.
+    fn encode(
+        &self,
+        target: &Target<'_>,
+        request: &Request,
+    ) -> Result<(HttpRequest, Vec<String>), Failure>;
+
+    /// The answer, or what the response says went wrong: error statuses, and errors inside a 200. `now` is the wall
+    /// clock in seconds since the Unix epoch, for dates in `retry-after`.
+    ///
+    /// # Errors
+    /// The classified failure.
+    fn decode(
+        &self,
+        target: &Target<'_>,
+        request: &Request,
+        answer: &HttpAnswer,
+        now: u64,
+    ) -> Result<Completion, Failure>;
+}

@@ -1,0 +1,97 @@
+//! Bytes over HTTP: one method to send a request, and the nouns it speaks in.
+//!
+//! What is sent and what an answer means is none of its business.
+
+mod reqwest;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+pub use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub use self::reqwest::Http;
+
+/// The largest body read, 32 MiB.
+pub const MAX_BODY: usize = 32 * 1024 * 1024;
+/// The largest set of response headers taken, 64 KiB.
+pub const MAX_HEADERS: usize = 64 * 1024;
+
+/// A POST of JSON.
+#[derive(Clone)]
+pub struct HttpRequest {
+    /// Where to.
+    pub url: String,
+    /// With which headers. They hold credentials and are never printed.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.keys().map(HeaderName::as_str).collect();
+        f.debug_struct("HttpRequest")
+            .field("url", &self.url)
+            .field("headers", &names)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A response whose body has not been read yet.
+pub struct HttpResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body, piece by piece; dropping it closes the connection.
+    pub body: BoxStream<'static, Result<Bytes, TransportError>>,
+}
+
+/// A response read whole, as codecs see it.
+#[derive(Debug, Clone)]
+pub struct HttpAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// At which point an exchange broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Name lookup, TCP or TLS: nothing was sent.
+    Connect,
+    /// Connecting took too long: nothing was sent.
+    ConnectTimeout,
+    /// After connecting: the request may have been processed.
+    Read,
+    /// The response was larger than the limits.
+    TooLarge,
+}
+
+/// An exchange that brought no complete response.
+#[derive(Debug, Clone)]
+pub struct TransportError {
+    /// Where it broke.
+    pub phase: Phase,
+    /// A sentence without credentials.
+    pub message: String,
+}
+
+/// Sends requests.
+pub trait Transport: Send + Sync {
+    /// Sends `request`; resolves when the response's head is there. Dropping the future, or the body, closes the
+    /// connection.
+    fn send(
+        &self,
+        request: HttpRequest,
+    ) -> BoxFuture<'static, Result<HttpResponse, TransportError>>;
+}

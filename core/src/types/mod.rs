@@ -1,0 +1,23 @@
+//! The nouns a caller holds: messages and options on the way in, replies, usage and attempts on the way out.
+//!
+//! Nothing here decides or performs anything; every other module may use these types.
+
+pub(crate) mod attempt;
+mod call;
+mod cause;
+mod completion;
+mod failure;
+mod message;
+mod options;
+pub(crate) mod parse;
+mod reply;
+
+pub use attempt::{Attempt, Next, Outcome};
+pub use call::{Amend, Feature, Params, Request};
+pub use cause::{FallbackOn, Strict};
+pub use completion::{Completion, Finish, FinishReason, Usage};
+pub use failure::Failure;
+pub use message::{Content, Message, Messages, Part, Role, ToolCall};
+pub use options::{Options, ResponseFormat, Tool, ToolChoice};
+pub use parse::ParseError;
+pub use reply::Reply;
