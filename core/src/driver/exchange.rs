@@ -1,0 +1,81 @@
+//! One attempt: encode, send, read, decode.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+
+use crate::error::ErrorKind;
+use crate::provider::{Provider, Target};
+use crate::transport::{HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
+use crate::types::{Amend, Completion, Failure, Request};
+
+/// How to ask one candidate.
+pub(crate) trait Seat: Send + Sync {
+    /// Its wire format.
+    fn codec(&self) -> &'static dyn Provider;
+    /// Changes that it is known to need from earlier calls.
+    fn known(&self) -> &[Amend];
+    /// Where and how it is asked, with these changes.
+    fn target<'a>(&'a self, amends: &'a [Amend]) -> Target<'a>;
+}
+
+pub(super) async fn exchange(
+    seat: Arc<dyn Seat>,
+    amends: Vec<Amend>,
+    request: Arc<Request>,
+    transport: Arc<dyn Transport>,
+) -> Result<Completion, Failure> {
+    let amends = [seat.known(), &amends].concat();
+    let target = seat.target(&amends);
+    let codec = seat.codec();
+    let result = async {
+        let (http, warnings) = codec.encode(&target, &request)?;
+        let response = transport.send(http).await.map_err(broken)?;
+        let answer = read(response).await?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut completion = codec.decode(&target, &request, &answer, now)?;
+        completion.warnings.splice(0..0, warnings);
+        Ok(completion)
+    }
+    .await;
+    result.map_err(|mut failure: Failure| {
+        // Providers quote the key they refuse; most mask it, none promises to.
+        if let Some(key) = target.api_key.filter(|key| !key.is_empty()) {
+            failure.message = failure.message.replace(key, "[secret]");
+            failure.provider_code = failure.provider_code.map(|code| code.replace(key, "[secret]"));
+        }
+        failure
+    })
+}
+
+/// Reads the body up to the limit. An error status counts even if its body breaks off: the status is the news.
+async fn read(response: HttpResponse) -> Result<HttpAnswer, Failure> {
+    let HttpResponse { status, headers, mut body } = response;
+    let mut whole = BytesMut::new();
+    while let Some(piece) = body.next().await {
+        match piece {
+            Ok(piece) if whole.len() + piece.len() > MAX_BODY => {
+                return Err(broken(TransportError {
+                    phase: Phase::TooLarge,
+                    message: format!("the response exceeds the limit of {MAX_BODY} bytes"),
+                }));
+            }
+            Ok(piece) => whole.extend_from_slice(&piece),
+            Err(_) if status >= 400 => break,
+            Err(error) => return Err(Failure { status: Some(status), ..broken(error) }),
+        }
+    }
+    Ok(HttpAnswer { status, headers, body: Bytes::from(whole) })
+}
+
+fn broken(error: TransportError) -> Failure {
+    let (kind, subkind) = match error.phase {
+        Phase::Connect => (ErrorKind::Connection, Some("connect")),
+        Phase::ConnectTimeout => (ErrorKind::Timeout, Some("connect")),
+        Phase::Read => (ErrorKind::Connection, Some("read")),
+        Phase::TooLarge => (ErrorKind::MalformedResponse, None),
+    };
+    Failure { subkind, ..Failure::new(kind, error.message) }
+}

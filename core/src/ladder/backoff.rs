@@ -1,0 +1,29 @@
+//! How long to wait before trying the same candidate again.
+
+use std::time::Duration;
+
+/// Without a deadline, a longer server delay than this is not waited for. The official SDKs obey up to 60 s too.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A server delay up to this is waited out even while a stand-in exists: about what switching costs the user anyway.
+pub(super) const SHORT_WAIT: Duration = Duration::from_secs(1);
+
+/// Full jitter: anything from nothing to `base` doubled per earlier retry, but never less than `floor`.
+pub(super) fn delay(
+    rng: &mut fastrand::Rng,
+    base: Duration,
+    earlier_retries: u32,
+    floor: Duration,
+) -> Duration {
+    let ceiling = base.saturating_mul(1 << earlier_retries.min(8));
+    ceiling.mul_f64(rng.f64()).max(floor)
+}
+
+/// How long a candidate works alone before the next one starts beside it: half of what is left until the deadline;
+/// without one, longer than nearly every answer takes.
+pub(super) fn race_delay(left: Option<Duration>, reasons: bool) -> Duration {
+    match left {
+        Some(left) => left / 2,
+        None if reasons => Duration::from_secs(180),
+        None => Duration::from_secs(60),
+    }
+}

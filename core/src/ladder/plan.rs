@@ -1,0 +1,45 @@
+//! What the ladder is given: candidates in order and the limits of the task.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::types::{FallbackOn, Strict};
+
+/// One candidate, as far as decisions need to know it.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// `provider/model`.
+    pub name: Arc<str>,
+    /// The provider's name.
+    pub provider: Arc<str>,
+    /// Why it is not to be tried, if it is not.
+    pub skip: Option<String>,
+    /// The limit of one attempt; without one, the deadline, or ten minutes where there is none.
+    pub timeout: Option<Duration>,
+    /// Whether it thinks before it speaks, so that silence says less.
+    pub reasons: bool,
+    /// Tokens of its context window, if known.
+    pub context_window: Option<u64>,
+    /// Bytes of the largest request its provider takes, if known.
+    pub max_request_bytes: Option<u64>,
+}
+
+/// The policy of one call.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The primary, then the stand-ins in order. With fallback not allowed, one.
+    pub candidates: Vec<Candidate>,
+    /// When the caller must have the answer, from the start of the call.
+    pub deadline: Option<Duration>,
+    /// Further tries of the same candidate.
+    pub retries: u32,
+    /// The longest wait before a further try while a stand-in exists.
+    pub max_retry_wait: Duration,
+    /// Causes of fallback that the task opted in to.
+    pub fallback_on: BTreeSet<FallbackOn>,
+    /// Failures that surface instead of falling back.
+    pub strict: BTreeSet<Strict>,
+    /// Whether a rejected parameter may be left out.
+    pub drop_unsupported: bool,
+}

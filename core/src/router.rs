@@ -1,0 +1,439 @@
+//! The handle users hold. It calls the other modules in the order of a request and decides nothing itself.
+
+use std::collections::HashMap;
+use std::future::{Future, IntoFuture, pending};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::config::{Credential, Format, Model, Policy, Task};
+use crate::driver::{self, Delivery, Job, Report, Seat};
+use crate::error::{Error, ErrorKind};
+use crate::ladder::{Candidate, Ladder, Plan, verdict};
+use crate::observe::Notices;
+use crate::provider::{self, Provider, Target};
+use crate::route::{Choice, route};
+use crate::transport::{Http, Transport};
+use crate::types::parse::{did_you_mean, kind_of};
+use crate::types::{
+    Amend, Attempt, Messages, Options, Outcome, Params, ParseError, Reply, Request, ResponseFormat, Tool, ToolChoice,
+};
+
+/// Completes tasks. Cheap to clone; clones share connections and what was learned.
+#[derive(Clone)]
+pub struct Router {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    policy: Policy,
+    transport: Arc<dyn Transport>,
+    /// Parameters that models were found to reject, by `provider/model`.
+    rejected: Mutex<HashMap<String, Vec<Amend>>>,
+    notices: Notices,
+}
+
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Router").field("tasks", &self.tasks().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+impl Router {
+    /// A router for a checked policy, over the built-in HTTP transport.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self::with_transport(policy, Arc::new(Http::new()))
+    }
+
+    /// A router over a transport of your own.
+    #[must_use]
+    pub fn with_transport(policy: Policy, transport: Arc<dyn Transport>) -> Self {
+        let notices = Notices::default();
+        for lint in &policy.lints {
+            notices.tell(lint, lint);
+        }
+        Self { inner: Arc::new(Inner { policy, transport, rejected: Mutex::default(), notices }) }
+    }
+
+    /// Reads `locum.toml`, or the same as `.json`.
+    ///
+    /// # Errors
+    /// Kind `config`, listing every problem with its path and line.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Policy::from_file(path).map(Self::new)
+    }
+
+    /// Reads the configuration from a plain object, snake_case or camelCase.
+    ///
+    /// # Errors
+    /// Kind `config`, listing every problem with its path.
+    pub fn from_value(config: Value) -> Result<Self, Error> {
+        Policy::from_value(config).map(Self::new)
+    }
+
+    /// Reads the file that `LOCUM_CONFIG` names, else `./locum.toml`.
+    ///
+    /// # Errors
+    /// Kind `config`: neither is there, or the file has problems.
+    pub fn from_default() -> Result<Self, Error> {
+        Policy::from_default().map(Self::new)
+    }
+
+    /// The policy this router runs.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    /// The names of the tasks.
+    pub fn tasks(&self) -> impl Iterator<Item = &str> {
+        self.inner.policy.tasks.keys().map(String::as_str)
+    }
+
+    /// Completes `messages` as `task` says: the primary, and its stand-ins where it fails.
+    ///
+    /// Await the returned call, after setting options on it as needed. Dropping it closes the connections.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), locum::Error> {
+    /// let router = locum::Router::from_file("locum.toml")?;
+    /// let reply = router.complete("support_chat", "My invoice is wrong").customer("acme").await?;
+    /// println!("{} — {}", reply.text(), reply.model);
+    /// # Ok(()) }
+    /// ```
+    pub fn complete(&self, task: impl Into<String>, messages: impl Into<Messages>) -> Call {
+        Call {
+            router: self.clone(),
+            task: task.into(),
+            messages: Ok(messages.into()),
+            options: Ok(Options::default()),
+            cancelled: Box::pin(pending()),
+        }
+    }
+
+    /// The same from loosely typed input: OpenAI chat messages (or one string) and an object of options (or null).
+    /// What is wrong with them is the call's error.
+    pub fn complete_value(&self, task: impl Into<String>, messages: Value, options: Value) -> Call {
+        Call {
+            router: self.clone(),
+            task: task.into(),
+            messages: Messages::from_value(messages),
+            options: Options::from_value(options),
+            cancelled: Box::pin(pending()),
+        }
+    }
+
+    /// Warnings for the operator that nobody has taken yet (a dead key, an unknown model, spent credit), each told once.
+    /// They also go to `tracing`; the language bindings put them into the host's logging.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<String> {
+        self.inner.notices.drain()
+    }
+
+    async fn run(self, call: Call) -> Result<Reply, Error> {
+        let Call { task, messages, options, cancelled, .. } = call;
+        let task = self.task(&task)?;
+        let (messages, options) = messages
+            .and_then(|messages| Ok((messages, options?)))
+            .map_err(|error| Error::from(error).with_task(&task.name))?;
+        if messages.0.is_empty() {
+            let error = ParseError { path: "messages".into(), problem: "empty: at least one message is needed".into() };
+            return Err(Error::from(error).with_task(&task.name));
+        }
+        self.check_extra_body(&options).map_err(|error| error.with_task(&task.name))?;
+        let request = Request {
+            messages: messages.0,
+            tools: options.tools.clone(),
+            tool_choice: options.tool_choice.clone(),
+            response_format: options.response_format.clone(),
+            extra_body: options.extra_body.clone(),
+            idempotency_key: options.idempotency_key.clone(),
+        };
+        let choices = route(task, &request, &options).map_err(|error| error.with_task(&task.name))?;
+        let seats: Vec<Arc<dyn Seat>> = choices.iter().map(|choice| self.seat(task, choice, &options)).collect();
+        let job = Job {
+            ladder: Ladder::new(plan(task, &choices, &options), fastrand::u64(..)),
+            seats,
+            request: Arc::new(request),
+            transport: self.inner.transport.clone(),
+        };
+        let report = driver::run(job, cancelled).await;
+        self.conclude(task, &choices, &options, report)
+    }
+
+    fn task(&self, name: &str) -> Result<&Arc<Task>, Error> {
+        self.inner.policy.tasks.get(name).ok_or_else(|| {
+            let hint = did_you_mean(name, self.tasks());
+            let known = self.tasks().collect::<Vec<_>>().join(", ");
+            Error::new(ErrorKind::Config, format!("unknown task \"{name}\"{hint} (tasks: {known})"))
+        })
+    }
+
+    fn check_extra_body(&self, options: &Options) -> Result<(), Error> {
+        let known = &self.inner.policy.providers;
+        match options.extra_body.keys().find(|name| !known.contains_key(*name)) {
+            None => Ok(()),
+            Some(name) => {
+                let hint = did_you_mean(name, known.keys().map(String::as_str));
+                Err(ParseError { path: format!("extra_body.{name}"), problem: format!("unknown provider{hint}") }.into())
+            }
+        }
+    }
+
+    fn seat(&self, task: &Task, choice: &Choice, options: &Options) -> Arc<dyn Seat> {
+        let model = choice.model.clone();
+        let rejected = self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = if task.drop_unsupported { rejected.get(&model.name()).cloned() } else { None };
+        Arc::new(ModelSeat {
+            params: task.params.merged(&model.params).merged(&options.params),
+            known: known.unwrap_or_default(),
+            model,
+        })
+    }
+
+    fn conclude(&self, task: &Task, choices: &[Choice], options: &Options, report: Report) -> Result<Reply, Error> {
+        let Report { result, attempts, latency } = report;
+        let mut warnings = self.warn_loudly(task, &attempts);
+        match result {
+            Ok(Delivery { candidate, mut completion, amends }) => {
+                let Some(winner) = choices.get(candidate).map(|choice| &choice.model) else {
+                    return Err(Error::new(ErrorKind::ServerError, "no answer to deliver").with_task(&task.name));
+                };
+                self.remember(&winner.name(), amends);
+                warnings.append(&mut completion.warnings);
+                let parsed = parse_json(options.response_format.as_ref(), &completion.text, &mut warnings);
+                Ok(Reply {
+                    parsed,
+                    model: winner.name(),
+                    provider: winner.provider.name.clone(),
+                    task: task.name.clone(),
+                    cost: total_cost(&attempts),
+                    latency,
+                    first_token: None,
+                    fallback_used: candidate > 0,
+                    warnings,
+                    attempts,
+                    completion,
+                })
+            }
+            Err((failure, candidate)) => Err(Error::from_failure(failure)
+                .with_task(&task.name)
+                .with_model(candidate.and_then(|index| choices.get(index)).map(|choice| choice.model.name()))
+                .with_attempts(attempts)
+                .with_warnings(warnings)),
+        }
+    }
+
+    /// Failures that an operator must hear of although the call may have been saved.
+    fn warn_loudly(&self, task: &Task, attempts: &[Attempt]) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for attempt in attempts.iter().filter(|attempt| attempt.outcome == Outcome::Failed) {
+            let Some(kind) = attempt.kind.filter(|kind| verdict(*kind, attempt.subkind).loud) else { continue };
+            let reason = attempt.reason.as_deref().unwrap_or_default();
+            let warning = format!("{}: {}: {kind}: {reason}", task.name, attempt.model);
+            self.inner.notices.tell(&format!("{} {kind}", attempt.model), &warning);
+            warnings.push(warning);
+        }
+        warnings
+    }
+
+    fn remember(&self, model: &str, amends: Vec<Amend>) {
+        let dropped = amends.into_iter().filter(|amend| matches!(amend, Amend::Drop(_))).collect::<Vec<_>>();
+        if dropped.is_empty() {
+            return;
+        }
+        let mut rejected = self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = rejected.entry(model.to_owned()).or_default();
+        known.extend(dropped);
+        known.sort();
+        known.dedup();
+    }
+}
+
+/// One call, to be awaited. Options set here win over the model alias's and the task's.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Call {
+    router: Router,
+    task: String,
+    messages: Result<Messages, ParseError>,
+    options: Result<Options, ParseError>,
+    cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Call {
+    fn set(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        if let Ok(options) = &mut self.options {
+            change(options);
+        }
+        self
+    }
+
+    /// All options at once.
+    pub fn options(self, all: Options) -> Self {
+        self.set(|options| *options = all)
+    }
+
+    /// For whom the call is made.
+    pub fn customer(self, customer: impl Into<String>) -> Self {
+        self.set(|options| options.customer = Some(customer.into()))
+    }
+
+    /// A free label of the call.
+    pub fn metadata(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.set(|options| {
+            options.metadata.insert(key.into(), value.into());
+        })
+    }
+
+    /// Tools the model may call.
+    pub fn tools(self, tools: impl Into<Vec<Tool>>) -> Self {
+        self.set(|options| options.tools = tools.into())
+    }
+
+    /// Whether and which tool must be called.
+    pub fn tool_choice(self, choice: ToolChoice) -> Self {
+        self.set(|options| options.tool_choice = Some(choice))
+    }
+
+    /// The shape of the answer.
+    pub fn response_format(self, format: ResponseFormat) -> Self {
+        self.set(|options| options.response_format = Some(format))
+    }
+
+    /// 0 is the most likely answer.
+    pub fn temperature(self, temperature: f64) -> Self {
+        self.set(|options| options.params.temperature = Some(temperature))
+    }
+
+    /// The most tokens the answer may have.
+    pub fn max_output_tokens(self, tokens: u64) -> Self {
+        self.set(|options| options.params.max_output_tokens = Some(tokens))
+    }
+
+    /// Tightens the task's deadline.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set(|options| options.timeout_ms = Some(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// Pins one candidate, an alias or `provider/model`, and allows no other unless [`Call::allow_fallback`] does.
+    pub fn model(self, model: impl Into<String>) -> Self {
+        self.set(|options| options.model = Some(model.into()))
+    }
+
+    /// Whether stand-ins may serve this call.
+    pub fn allow_fallback(self, allow: bool) -> Self {
+        self.set(|options| options.allow_fallback = Some(allow))
+    }
+
+    /// Sent as `Idempotency-Key` with every attempt.
+    pub fn idempotency_key(self, key: impl Into<String>) -> Self {
+        self.set(|options| options.idempotency_key = Some(key.into()))
+    }
+
+    /// Ends the call with kind `cancelled` and its trail when `cancelled` resolves. Without it, drop the call.
+    pub fn cancel_on(mut self, cancelled: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.cancelled = Box::pin(cancelled);
+        self
+    }
+}
+
+impl IntoFuture for Call {
+    type Output = Result<Reply, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.router.clone().run(self))
+    }
+}
+
+/// A candidate of the configuration, as the driver asks it.
+struct ModelSeat {
+    model: Arc<Model>,
+    params: Params,
+    known: Vec<Amend>,
+}
+
+impl Seat for ModelSeat {
+    fn codec(&self) -> &'static dyn Provider {
+        match self.model.provider.format {
+            Format::OpenAiChat => &provider::OPENAI_CHAT,
+            Format::AnthropicMessages => &provider::ANTHROPIC,
+        }
+    }
+
+    fn known(&self) -> &[Amend] {
+        &self.known
+    }
+
+    fn target<'a>(&'a self, amends: &'a [Amend]) -> Target<'a> {
+        let provider = &self.model.provider;
+        Target {
+            provider: &provider.name,
+            kind: &provider.kind,
+            base_url: &provider.base_url,
+            api_key: match &provider.api_key {
+                Credential::Key(key) => Some(key),
+                Credential::None | Credential::Missing(_) => None,
+            },
+            headers: &provider.headers,
+            model: &self.model.id,
+            params: &self.params,
+            extra_body: &self.model.extra_body,
+            amends,
+            connect_timeout: provider.connect_timeout,
+        }
+    }
+}
+
+fn plan(task: &Task, choices: &[Choice], options: &Options) -> Plan {
+    let asked = options.timeout_ms.map(Duration::from_millis);
+    Plan {
+        candidates: choices
+            .iter()
+            .map(|choice| Candidate {
+                name: choice.model.name().into(),
+                provider: choice.model.provider.name.as_str().into(),
+                skip: choice.skip.clone(),
+                timeout: choice.model.timeout,
+                reasons: choice.model.params.merged(&options.params).reasons(),
+                context_window: choice.model.context_window,
+                max_request_bytes: match choice.model.provider.format {
+                    Format::OpenAiChat => None,
+                    Format::AnthropicMessages => Some(provider::ANTHROPIC_MAX_REQUEST),
+                },
+            })
+            .collect(),
+        deadline: task.max_latency.into_iter().chain(asked).min(),
+        retries: task.retries,
+        max_retry_wait: task.max_retry_wait,
+        fallback_on: task.fallback_on.clone(),
+        strict: task.strict.clone(),
+        drop_unsupported: task.drop_unsupported,
+    }
+}
+
+fn total_cost(attempts: &[Attempt]) -> Option<f64> {
+    attempts.iter().filter_map(|attempt| attempt.cost).reduce(|sum, cost| sum + cost)
+}
+
+fn parse_json(format: Option<&ResponseFormat>, text: &str, warnings: &mut Vec<String>) -> Option<Value> {
+    if !matches!(format, Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. })) || text.is_empty() {
+        return None;
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) if value.is_object() || matches!(format, Some(ResponseFormat::JsonSchema { .. })) => Some(value),
+        Ok(value) => {
+            warnings.push(format!("a JSON object was asked for, the answer is {}", kind_of(&value)));
+            None
+        }
+        Err(error) => {
+            warnings.push(format!("JSON was asked for, the answer is none (line {}, column {})", error.line(), error.column()));
+            None
+        }
+    }
+}
