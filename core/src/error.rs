@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::types::attempt::millis;
+use crate::types::attempt::{millis, table};
 use crate::types::{Attempt, Failure, Outcome, ParseError, Usage};
 
 macro_rules! kinds {
@@ -237,6 +237,12 @@ impl Error {
     #[must_use]
     pub fn attempts(&self) -> &[Attempt] {
         &self.0.attempts
+    }
+
+    /// The trail as a table for people, a line per attempt.
+    #[must_use]
+    pub fn trail(&self) -> String {
+        table(self.attempts())
     }
 
     /// Things worth knowing beside the failure.

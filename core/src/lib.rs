@@ -2,17 +2,25 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod config;
+mod driver;
 mod error;
 pub mod ladder;
 mod observe;
 pub mod provider;
+mod route;
+mod router;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod transport;
 pub mod types;
 
 pub use config::{Policy, Secret};
 pub use error::{Error, ErrorKind};
+pub use router::{Call, Router};
 pub use types::{
-    Attempt, Finish, FinishReason, Message, Messages, Next, Options, Outcome, Reply,
-    ResponseFormat, Role, Tool, ToolCall, ToolChoice, Usage,
+    Attempt, Finish, FinishReason, Message, Messages, Next, Options, Outcome, Reply, ResponseFormat, Role, Tool,
+    ToolCall, ToolChoice, Usage,
 };

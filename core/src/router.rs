@@ -81,7 +81,7 @@ impl Router {
     /// # Errors
     /// Kind `config`: neither is there, or the file has problems.
     pub fn from_default() -> Result<Self, Error> {
-        Policy::from_default().map(Self::new)
+        Policy::from_file(Policy::find_default()?).map(Self::new)
     }
 
     /// The policy this router runs.

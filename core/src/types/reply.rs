@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::attempt::{Attempt, millis};
+use super::attempt::{self, Attempt, millis};
 use super::completion::{Completion, Finish, Usage};
 use super::message::{Content, Message, Role, ToolCall};
 
@@ -75,6 +75,12 @@ impl Reply {
     #[must_use]
     pub fn raw(&self) -> &Value {
         &self.completion.raw
+    }
+
+    /// The trail as a table for people, a line per attempt.
+    #[must_use]
+    pub fn trail(&self) -> String {
+        attempt::table(&self.attempts)
     }
 
     /// The answer as the assistant message to append to the chat.

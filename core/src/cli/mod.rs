@@ -1,0 +1,83 @@
+//! The `locum` command, one file per subcommand. Reached from all three installs.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod ask;
+mod check;
+mod mock;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+use crate::router::Router;
+
+/// It did what was asked.
+const OK: i32 = 0;
+/// It could not: the file has problems, the call failed.
+const FAILED: i32 = 1;
+/// The command line was wrong.
+const USAGE: i32 = 2;
+
+#[derive(Parser)]
+#[command(name = "locum", version, about = "Embedded multi-model LLM fallback: name the task, one file decides the models.")]
+struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Validate the configuration and point out what is worth a look
+    Check(check::Check),
+    /// Ask once and print the answer, with the trail on stderr
+    Ask(ask::Ask),
+    /// Scripted providers on loopback, for testing your own application
+    Mock(mock::Mock),
+}
+
+/// Where the configuration is.
+#[derive(clap::Args)]
+struct Source {
+    /// The configuration; without it, what LOCUM_CONFIG names, else ./locum.toml
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Source {
+    fn router(&self) -> Result<Router, Error> {
+        match &self.config {
+            Some(path) => Router::from_file(path),
+            None => Router::from_default(),
+        }
+    }
+}
+
+/// Runs the command with the arguments after its name and returns the exit code: 0 done, 1 failed, 2 wrong usage.
+pub fn main(arguments: impl IntoIterator<Item = String>) -> i32 {
+    let arguments = std::iter::once("locum".to_owned()).chain(arguments);
+    let command = match Command::try_parse_from(arguments) {
+        Ok(command) => command,
+        Err(error) => {
+            // Help and version come this way too, and are no mistakes.
+            let asked_for = !error.use_stderr();
+            if error.print().is_err() {
+                return FAILED;
+            }
+            return if asked_for { OK } else { USAGE };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("locum: no runtime: {error}");
+            return FAILED;
+        }
+    };
+    match command.what {
+        What::Check(check) => check.run(),
+        What::Ask(ask) => runtime.block_on(ask.run()),
+        What::Mock(mock) => runtime.block_on(mock.run()),
+    }
+}
