@@ -243,3 +243,86 @@ fn build(
     }
     Err(failed(problems, origin))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Credential;
+
+    const FROM_CODE: Origin<'_> = Origin {
+        file: None,
+        is_text: false,
+        directory: None,
+    };
+
+    #[test]
+    fn the_usual_variable_holds_the_key() {
+        let tree = located::from_value(json!({
+            "providers": {"work": {"kind": "openai"}},
+            "tasks": {"a": {"primary": "work/x", "fallback": ["anthropic/y", "ollama/z"]}},
+        }));
+        let env = |name: &str| (name == "OPENAI_API_KEY").then(|| OsString::from(" sk-1\n"));
+        let policy = build(&tree, &FROM_CODE, &env).unwrap();
+        let key = |name: &str| policy.providers[name].api_key.clone();
+        assert!(matches!(key("work"), Credential::Key(key) if key.expose() == "sk-1"));
+        let missing = "environment variable ANTHROPIC_API_KEY is not set";
+        assert!(matches!(key("anthropic"), Credential::Missing(sentence) if sentence == missing));
+        assert!(matches!(key("ollama"), Credential::None));
+        assert_eq!(
+            policy.lints,
+            [format!(
+                "providers.anthropic: its models will be skipped: {missing}"
+            )]
+        );
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_missing() {
+        let tree = located::from_value(json!({"tasks": {"a": {"primary": "xai/x"}}}));
+        let policy = build(&tree, &FROM_CODE, &|_| Some(OsString::new())).unwrap();
+        let key = &policy.providers["xai"].api_key;
+        assert!(
+            matches!(key, Credential::Missing(sentence) if sentence == "environment variable XAI_API_KEY is empty")
+        );
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nest = |depth| (0..depth).fold(json!(1), |inner, _| json!([inner]));
+        let config = |depth| {
+            json!({"models": {"m": {"use": "ollama/x", "extra_body": {"deep": nest(depth)}}},
+                   "tasks": {"a": {"primary": "m"}}})
+        };
+        assert!(Policy::from_value(config(100)).is_ok());
+        let error = Policy::from_value(config(5000)).expect_err("too deep");
+        assert!(error.problems()[0].ends_with("nesting this deep cannot be used here"));
+        let text = config(100).to_string();
+        assert!(Policy::from_json_str(&text).is_ok());
+    }
+
+    #[test]
+    fn the_default_file_is_named_or_beside() {
+        assert_eq!(
+            find(Some("a.json".into()), true).unwrap(),
+            PathBuf::from("a.json")
+        );
+        assert_eq!(find(None, true).unwrap(), PathBuf::from("locum.toml"));
+        assert_eq!(
+            find(Some(OsString::new()), true).unwrap(),
+            PathBuf::from("locum.toml")
+        );
+        let full = std::env::current_dir().unwrap().join("locum.toml");
+        let error = find(None, false).expect_err("nothing to find");
+        assert_eq!(
+            error.problems(),
+            [format!(
+                "none found: LOCUM_CONFIG is not set, and there is no file {}",
+                full.display()
+            )]
+        );
+    }
+}

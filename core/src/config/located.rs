@@ -190,20 +190,30 @@ fn json_value(value: &ast::Value<'_>, lines: &Lines) -> Node {
     Node { line, kind }
 }
 
+/// Deeper objects would exhaust the stack; the parsers of text have limits of their own.
+const DEEPEST: usize = 128;
+
 /// An object built in code; it has no lines.
 pub(super) fn from_value(value: Value) -> Node {
-    let kind = match value {
-        Value::Array(items) => Kind::Array(items.into_iter().map(from_value).collect()),
-        Value::Object(map) => Kind::Object(
+    nested(value, DEEPEST)
+}
+
+fn nested(value: Value, levels: usize) -> Node {
+    let kind = match (value, levels.checked_sub(1)) {
+        (Value::Array(_) | Value::Object(_), None) => Kind::Foreign("nesting this deep"),
+        (Value::Array(items), Some(left)) => {
+            Kind::Array(items.into_iter().map(|item| nested(item, left)).collect())
+        }
+        (Value::Object(map), Some(left)) => Kind::Object(
             map.into_iter()
                 .map(|(key, value)| Entry {
                     key,
                     line: None,
-                    node: from_value(value),
+                    node: nested(value, left),
                 })
                 .collect(),
         ),
-        leaf => Kind::Leaf(leaf),
+        (leaf, _) => Kind::Leaf(leaf),
     };
     Node { line: None, kind }
 }

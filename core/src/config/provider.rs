@@ -52,11 +52,14 @@ impl Builder<'_> {
             return None;
         }
         let Some(preset) = presets::find(config.kind.as_deref().unwrap_or(name)) else {
-            let hint = did_you_mean(name, presets::words());
+            let hint = match did_you_mean(name, presets::words()) {
+                hint if hint.is_empty() => ".".to_owned(),
+                hint => hint,
+            };
             self.problem(
                 &path,
                 format!(
-                    "{name:?} is no known kind{hint}; set kind (known: {})",
+                    "{name:?} is no known kind{hint} Set kind (known: {})",
                     presets::words().join(", ")
                 ),
             );

@@ -94,7 +94,7 @@ impl Check<'_> {
         } else if name.trim() != name || name.chars().any(char::is_control) {
             "a name must not start or end with a space or hold control characters"
         } else if no_slash && name.contains('/') {
-            "a name must not hold a slash: provider/model is told apart by it"
+            "a name must not hold a slash, which separates provider and model"
         } else {
             return true;
         };
@@ -150,6 +150,13 @@ impl Check<'_> {
             self.providers
                 .insert(name.to_owned(), Some(Arc::clone(&provider)));
             return Some(provider);
+        }
+        if presets::find(name).is_some() {
+            self.problem(
+                path,
+                format!("kind {name:?} needs a [providers] section with its base_url"),
+            );
+            return None;
         }
         let known = self
             .providers
