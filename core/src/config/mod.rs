@@ -1,7 +1,22 @@
 //! What the user wrote → a checked, immutable [`Policy`].
+//!
+//! The way of a configuration: [`load`](self) reads text or an object into a tree that knows its lines (`located`),
+//! `shape` holds that tree against the JSON Schema of `schema`, `validate` follows references and checks values, and
+//! `lint` remarks on what is allowed but unwise. Every problem is collected and reported at once.
 
+pub mod defaults;
+mod lint;
+mod load;
+mod located;
 mod policy;
+mod presets;
+mod problem;
+mod provider;
+mod schema;
 mod secret;
+mod shape;
+mod validate;
 
 pub use policy::{Credential, Format, Model, Policy, Provider, Task};
 pub use secret::Secret;
+pub use shape::JSON_SCHEMA;

@@ -44,8 +44,8 @@ pub struct Provider {
     pub base_url: String,
     /// Its key.
     pub api_key: Credential,
-    /// Further headers of every request.
-    pub headers: BTreeMap<String, String>,
+    /// Further headers of every request, by lower-case name.
+    pub headers: BTreeMap<String, Secret>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
 }

@@ -1,7 +1,12 @@
-//! Keys: held so that nothing can print them.
+//! Keys: held so that nothing can print them, and found where a reference points.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::io::Read;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use super::defaults::LARGEST_SECRET;
 
 /// A key. Its debug print shows no character of it; only the code that builds a request's headers reads it.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,5 +28,98 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
+    }
+}
+
+/// Where references are looked up.
+pub(super) struct Sources<'a> {
+    /// The environment.
+    pub(super) env: &'a dyn Fn(&str) -> Option<OsString>,
+    /// What relative paths start from; the working directory where absent.
+    pub(super) directory: Option<PathBuf>,
+}
+
+/// What a reference led to. No sentence in here shows a character of a key.
+pub(super) enum Found {
+    Secret {
+        secret: Secret,
+        /// Whether it was written out instead of referred to.
+        literal: bool,
+    },
+    /// Nothing is there; the sentence says where.
+    Missing(String),
+    /// What is there, or the reference itself, cannot be used.
+    Unusable(String),
+}
+
+impl Sources<'_> {
+    /// Follows `env:NAME` and `file:PATH`; anything else is the key itself.
+    pub(super) fn resolve(&self, reference: &str) -> Found {
+        if let Some(name) = reference.strip_prefix("env:") {
+            self.variable(name)
+        } else if let Some(path) = reference.strip_prefix("file:") {
+            self.file(path)
+        } else if reference.starts_with('$') {
+            Found::Unusable("variables are written env:NAME, not with a dollar sign".to_owned())
+        } else {
+            checked(reference, true, "the value")
+        }
+    }
+
+    /// The key in an environment variable.
+    pub(super) fn variable(&self, name: &str) -> Found {
+        // The name appears in messages, so a key pasted behind `env:` must not pass for one.
+        let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && name.starts_with(|c: char| !c.is_ascii_digit());
+        if !is_name {
+            return Found::Unusable("env: must be followed by the name of a variable".to_owned());
+        }
+        let place = format!("environment variable {name}");
+        match (self.env)(name).map(OsString::into_string) {
+            None => Found::Missing(format!("{place} is not set")),
+            Some(Err(_)) => Found::Unusable(format!("{place} is not UTF-8")),
+            Some(Ok(text)) => checked(&text, false, &place),
+        }
+    }
+
+    fn file(&self, path: &str) -> Found {
+        if path.is_empty() {
+            return Found::Unusable("file: must be followed by a path".to_owned());
+        }
+        let path = self
+            .directory
+            .as_ref()
+            .map_or_else(|| PathBuf::from(path), |directory| directory.join(path));
+        let place = format!("file {}", path.display());
+        let mut bytes = Vec::new();
+        let read = std::fs::File::open(&path)
+            .and_then(|file| file.take(LARGEST_SECRET + 1).read_to_end(&mut bytes));
+        if let Err(error) = read {
+            return Found::Missing(format!("{place} cannot be read: {error}"));
+        }
+        if bytes.len() as u64 > LARGEST_SECRET {
+            return Found::Unusable(format!("{place} is larger than {LARGEST_SECRET} bytes"));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => checked(text.trim_start_matches('\u{feff}'), false, &place),
+            Err(_) => Found::Unusable(format!("{place} is not UTF-8")),
+        }
+    }
+}
+
+/// A key travels in a header, so it must be printable ASCII.
+fn checked(text: &str, literal: bool, place: &str) -> Found {
+    let key = text.trim();
+    if key.is_empty() {
+        Found::Missing(format!("{place} is empty"))
+    } else if key.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+        Found::Secret {
+            secret: Secret::new(key),
+            literal,
+        }
+    } else {
+        Found::Unusable(format!(
+            "{place} holds characters that no header can carry (line breaks, control or non-ASCII characters)"
+        ))
     }
 }

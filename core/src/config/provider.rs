@@ -1,0 +1,231 @@
+//! One provider: its kind's preset, what the user set, and its key.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::{HeaderName, Uri};
+
+use super::defaults;
+use super::policy::{Credential, Format, Provider};
+use super::presets::{self, Preset};
+use super::problem::{Findings, Places, join};
+use super::schema::ProviderConfig;
+use super::secret::{Found, Secret, Sources};
+use crate::types::parse::did_you_mean;
+
+/// Headers that the transport sets by itself; another value breaks the exchange.
+const RESERVED: [&str; 3] = ["connection", "content-length", "transfer-encoding"];
+
+/// What building providers needs and adds to.
+pub(super) struct Builder<'a> {
+    pub(super) sources: &'a Sources<'a>,
+    pub(super) places: &'a Places,
+    pub(super) problems: &'a mut Findings,
+    pub(super) lints: &'a mut Findings,
+    /// Whether the configuration is a file, in which a key does not belong.
+    pub(super) is_file: bool,
+}
+
+/// A provider that the configuration does not mention: its kind's address and the usual variable.
+pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Provider {
+    let api_key = match preset.key.map(|name| sources.variable(name)) {
+        None => Credential::None,
+        Some(Found::Secret { secret, .. }) => Credential::Key(secret),
+        Some(Found::Missing(sentence) | Found::Unusable(sentence)) => Credential::Missing(sentence),
+    };
+    Provider {
+        name: preset.kind.to_owned(),
+        kind: preset.kind.to_owned(),
+        format: preset.format,
+        base_url: preset.base_url.unwrap_or_default().to_owned(),
+        api_key,
+        headers: BTreeMap::new(),
+        connect_timeout: defaults::CONNECT_TIMEOUT,
+    }
+}
+
+impl Builder<'_> {
+    /// The provider, or nothing where it has problems.
+    pub(super) fn build(&mut self, name: &str, config: ProviderConfig) -> Option<Provider> {
+        let path = join("providers", name);
+        if config.kind.is_none() && self.places.written(&join(&path, "kind")) {
+            return None;
+        }
+        let Some(preset) = presets::find(config.kind.as_deref().unwrap_or(name)) else {
+            let hint = match did_you_mean(name, presets::words()) {
+                hint if hint.is_empty() => ".".to_owned(),
+                hint => hint,
+            };
+            self.problem(
+                &path,
+                format!(
+                    "{name:?} is no known kind{hint} Set kind (known: {})",
+                    presets::words().join(", ")
+                ),
+            );
+            return None;
+        };
+        let api_key = self.key(&path, preset, config.api_key.as_deref());
+        let headers = self.headers(&path, config.headers.unwrap_or_default());
+        let base_url = match (config.base_url.as_deref(), preset.base_url) {
+            (Some(url), _) => self.base_url(
+                &join(&path, "base_url"),
+                url,
+                preset,
+                config.allow_http == Some(true),
+            ),
+            (None, Some(url)) => Some(url.to_owned()),
+            (None, None) if self.places.written(&join(&path, "base_url")) => None,
+            (None, None) => {
+                self.problem(
+                    &path,
+                    format!(
+                        "\"base_url\" is missing; kind {:?} has no address of its own",
+                        preset.kind
+                    ),
+                );
+                None
+            }
+        };
+        Some(Provider {
+            name: name.to_owned(),
+            kind: preset.kind.to_owned(),
+            format: preset.format,
+            base_url: base_url?,
+            api_key: api_key?,
+            headers: headers?,
+            connect_timeout: config
+                .connect_timeout_ms
+                .map_or(defaults::CONNECT_TIMEOUT, Duration::from_millis),
+        })
+    }
+
+    fn problem(&mut self, path: &str, sentence: impl Into<String>) {
+        self.problems.add(self.places.find(path), sentence);
+    }
+
+    fn key(&mut self, path: &str, preset: &Preset, reference: Option<&str>) -> Option<Credential> {
+        let found = match (reference, preset.key) {
+            (Some(reference), _) => self.sources.resolve(reference),
+            (None, Some(variable)) => self.sources.variable(variable),
+            (None, None) => return Some(Credential::None),
+        };
+        let path = join(path, "api_key");
+        match found {
+            Found::Secret { secret, literal } => {
+                if literal && self.is_file {
+                    self.lints.add(
+                        self.places.find(&path),
+                        "a key written out in a file; use env:NAME or file:PATH",
+                    );
+                }
+                Some(Credential::Key(secret))
+            }
+            Found::Missing(sentence) => Some(Credential::Missing(sentence)),
+            Found::Unusable(sentence) => {
+                self.problem(&path, sentence);
+                None
+            }
+        }
+    }
+
+    fn headers(
+        &mut self,
+        path: &str,
+        config: BTreeMap<String, String>,
+    ) -> Option<BTreeMap<String, Secret>> {
+        let mut headers = BTreeMap::new();
+        let mut sound = true;
+        for (name, reference) in config {
+            let path = join(&join(path, "headers"), &name);
+            let problem = match (
+                HeaderName::from_bytes(name.as_bytes()),
+                self.sources.resolve(&reference),
+            ) {
+                (Err(_), _) => "is not a valid header name".to_owned(),
+                (Ok(name), _) if RESERVED.contains(&name.as_str()) => {
+                    "is set by the HTTP client".to_owned()
+                }
+                (_, Found::Missing(sentence) | Found::Unusable(sentence)) => sentence,
+                (Ok(name), Found::Secret { secret, literal }) => {
+                    let name = name.as_str();
+                    let is_key = ["key", "token", "secret", "auth", "cookie"]
+                        .iter()
+                        .any(|word| name.contains(word));
+                    if literal && is_key && self.is_file {
+                        self.lints.add(
+                            self.places.find(&path),
+                            "looks like a key written out in a file; use env:NAME or file:PATH",
+                        );
+                    }
+                    match headers.insert(name.to_owned(), secret) {
+                        None => continue,
+                        Some(_) => "is the same header in another spelling".to_owned(),
+                    }
+                }
+            };
+            self.problem(&path, problem);
+            sound = false;
+        }
+        sound.then_some(headers)
+    }
+
+    /// The address without a trailing slash. It is never repeated in a problem: it might carry a password.
+    fn base_url(
+        &mut self,
+        path: &str,
+        url: &str,
+        preset: &Preset,
+        allow_http: bool,
+    ) -> Option<String> {
+        let trimmed = url.trim_end_matches('/');
+        match address_problem(trimmed, allow_http) {
+            Some(problem) => {
+                self.problem(path, problem);
+                None
+            }
+            // Anthropic's own SDKs leave the version out, other libraries name it: both mean the same.
+            None if preset.format == Format::AnthropicMessages => {
+                Some(trimmed.strip_suffix("/v1").unwrap_or(trimmed).to_owned())
+            }
+            None => Some(trimmed.to_owned()),
+        }
+    }
+}
+
+fn address_problem(url: &str, allow_http: bool) -> Option<String> {
+    let uri = url.parse::<Uri>().ok();
+    let scheme = uri.as_ref().and_then(Uri::scheme_str);
+    let (Some(uri), Some(scheme @ ("http" | "https"))) = (&uri, scheme) else {
+        return Some("must be an address such as https://llm.example.com/v1".to_owned());
+    };
+    let host = uri.host().unwrap_or_default();
+    let problem = if uri
+        .authority()
+        .is_some_and(|authority| authority.as_str().contains('@'))
+    {
+        "must not hold a user or password; use api_key or headers"
+    } else if host.is_empty() {
+        "names no host"
+    } else if uri.query().is_some() || url.contains('#') {
+        "must not have a query or fragment"
+    } else if ["/chat/completions", "/messages"]
+        .iter()
+        .any(|end| uri.path().ends_with(end))
+    {
+        "must be where the API starts, without the path of a call (/chat/completions, /messages)"
+    } else if scheme == "http" && !allow_http && !is_loopback(host) {
+        "plain http would send the key in clear to another machine; use https, or set allow_http = true"
+    } else {
+        return None;
+    };
+    Some(problem.to_owned())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,238 @@
+//! The shape of the file, as Rust types. Their doc comments become the descriptions in `schema/locum.schema.json`.
+//!
+//! The committed schema is what `shape` checks a configuration against; a test keeps it equal to these types.
+
+use std::collections::BTreeMap;
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::types::{FallbackOn, Feature, Params, Strict};
+
+/// Which models do which work, which stand in, and within which limits.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(title = "locum.toml", deny_unknown_fields, extend("required" = ["tasks"])))]
+pub(super) struct ConfigFile {
+    /// Address of this schema, for editors; not used otherwise.
+    #[serde(rename = "$schema")]
+    #[allow(dead_code, reason = "accepted for editors only")]
+    pub(super) schema: Option<String>,
+    /// Accounts at providers, by a name of your choice. A provider of a known kind that needs no settings beyond its
+    /// usual environment variable may be left out.
+    #[serde(default)]
+    pub(super) providers: BTreeMap<String, ProviderConfig>,
+    /// Aliases: models with their parameters, by a name of your choice.
+    #[serde(default)]
+    pub(super) models: BTreeMap<String, ModelConfig>,
+    /// Kinds of work, by the name the application calls them.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(extend("minProperties" = 1)))]
+    pub(super) tasks: BTreeMap<String, TaskConfig>,
+}
+
+/// An account at a provider.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct ProviderConfig {
+    /// What kind of provider it is. Default: the provider's name, where that is a known kind.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = super::presets::words_or_null())))]
+    pub(super) kind: Option<String>,
+    /// Where its API starts: `https://llm.example.com/v1`. Default: the kind's own; required for `openai_compatible`.
+    pub(super) base_url: Option<String>,
+    /// Reference to its key: `env:NAME` or `file:PATH` (relative to this file). Default: the kind's usual environment
+    /// variable, such as `OPENAI_API_KEY`.
+    pub(super) api_key: Option<String>,
+    /// Further headers of every request. Values may be `env:` and `file:` references. Default: none.
+    pub(super) headers: Option<BTreeMap<String, String>>,
+    /// Whether plain http to another machine is allowed. Default: false.
+    pub(super) allow_http: Option<bool>,
+    /// How long connecting may take. Milliseconds. Default: 5000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) connect_timeout_ms: Option<u64>,
+}
+
+/// A model at a provider, with its parameters. They win over the task's and yield to the call's.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("additionalProperties" = false)))]
+pub(super) struct ModelConfig {
+    /// The model, as `provider/model`.
+    #[serde(rename = "use")]
+    pub(super) model: String,
+    #[serde(flatten)]
+    pub(super) params: ParamsConfig,
+    /// The limit of one attempt. Milliseconds. Default: none beyond the task's `max_latency_ms`; 600000 where the task
+    /// sets none.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) timeout_ms: Option<u64>,
+    /// Tokens of prompt and answer together. Default: unknown, which counts as large enough.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub(super) context_window: Option<u64>,
+    /// What the model cannot do; calls that need it skip the model. Default: nothing.
+    pub(super) lacks: Option<Vec<LacksWord>>,
+    /// Members set in every request body, passed through as they are. Default: none.
+    pub(super) extra_body: Option<Map<String, Value>>,
+}
+
+/// A kind of work.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("additionalProperties" = false)))]
+pub(super) struct TaskConfig {
+    /// Who does it: an alias of `models`, or `provider/model`.
+    pub(super) primary: String,
+    /// Who stands in, in order. Default: nobody.
+    pub(super) fallback: Option<Vec<String>>,
+    /// The time within which the caller has the answer, retries and stand-ins included. Milliseconds. Default: none.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) max_latency_ms: Option<u64>,
+    /// The most tokens the input may have; larger calls are refused before anything is spent. Default: no limit.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub(super) max_input_tokens: Option<u64>,
+    /// Whether stand-ins may serve. Default: true.
+    pub(super) allow_fallback: Option<bool>,
+    /// Further tries of the same candidate after a failure. Default: 1.
+    #[cfg_attr(feature = "schema", schemars(range(max = super::defaults::MOST_RETRIES)))]
+    pub(super) retries: Option<u32>,
+    /// The longest wait before such a try while a stand-in exists. Milliseconds. Default: 2000.
+    #[cfg_attr(feature = "schema", schemars(range(max = super::defaults::LONGEST_MS)))]
+    pub(super) max_retry_wait_ms: Option<u64>,
+    /// Further causes of a fallback. Default: none.
+    pub(super) fallback_on: Option<Vec<FallbackOnWord>>,
+    /// Failures that surface instead of falling back. Default: none.
+    pub(super) strict: Option<Vec<StrictWord>>,
+    /// Whether a parameter that a model rejects is left out and the call tried again. Default: false.
+    pub(super) drop_unsupported: Option<bool>,
+    #[serde(flatten)]
+    pub(super) params: ParamsConfig,
+}
+
+/// Sampling and length.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub(super) struct ParamsConfig {
+    /// Sampling temperature: 0 gives the likeliest answer, the upper end depends on the provider. Default: the
+    /// provider's.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    temperature: Option<f64>,
+    /// Nucleus sampling, 0 to 1. Default: the provider's.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
+    top_p: Option<f64>,
+    /// The most tokens the answer may have, reasoning included. Default: the provider's; 4096 for Anthropic, which
+    /// requires a number.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    max_output_tokens: Option<u64>,
+    /// Text, or several, at which the answer ends. Default: none.
+    stop: Option<Stop>,
+    /// Asks for the same answer again, where the provider supports it. Default: none.
+    seed: Option<i64>,
+    /// How much the model thinks first: `none`, `minimal`, `low`, `medium`, `high`, … as the model understands it.
+    /// Default: the provider's.
+    reasoning_effort: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(untagged)]
+enum Stop {
+    One(String),
+    Several(Vec<String>),
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident => $target:ident { $($(#[$word:meta])* $variant:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Deserialize, Clone, Copy)]
+        #[cfg_attr(feature = "schema", derive(JsonSchema))]
+        #[serde(rename_all = "snake_case")]
+        pub(super) enum $name { $($(#[$word])* $variant,)* }
+
+        impl From<$name> for $target {
+            fn from(word: $name) -> Self {
+                match word { $($name::$variant => Self::$variant,)* }
+            }
+        }
+    };
+}
+
+words! {
+    /// Something that not every model can do.
+    LacksWord => Feature {
+        /// Function calling.
+        Tools,
+        /// Image input.
+        Vision,
+        /// Answers that match a JSON Schema.
+        JsonSchema,
+    }
+}
+
+words! {
+    /// A cause of fallback that a task opts in to.
+    FallbackOnWord => FallbackOn {
+        /// A filter refused prompt or answer.
+        ContentFilter,
+        /// The model declined.
+        Refusal,
+        /// The answer was not accepted.
+        InvalidOutput,
+        /// The answer was cut at the token limit.
+        Length,
+    }
+}
+
+words! {
+    /// A failure that a task wants raised at once.
+    StrictWord => Strict {
+        /// The key was not accepted.
+        Auth,
+        /// The key may not do this.
+        Permission,
+    }
+}
+
+impl From<ParamsConfig> for Params {
+    fn from(config: ParamsConfig) -> Self {
+        Self {
+            temperature: config.temperature,
+            top_p: config.top_p,
+            max_output_tokens: config.max_output_tokens,
+            stop: config.stop.map(|stop| match stop {
+                Stop::One(text) => vec![text],
+                Stop::Several(texts) => texts,
+            }),
+            seed: config.seed,
+            reasoning_effort: config.reasoning_effort,
+        }
+    }
+}
+
+#[cfg(all(test, feature = "schema"))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use schemars::generate::SchemaSettings;
+
+    /// `LOCUM_UPDATE_SCHEMA=1 cargo test -p locum --features schema committed_schema` rewrites the file.
+    #[test]
+    fn committed_schema_matches_the_types() {
+        let schema = SchemaSettings::draft2020_12()
+            .into_generator()
+            .into_root_schema_for::<super::ConfigFile>();
+        let mut text = serde_json::to_string_pretty(&schema).unwrap();
+        text.push('\n');
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/locum.schema.json");
+        if std::env::var_os("LOCUM_UPDATE_SCHEMA").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == text,
+            "{path} differs from the types; run this test with LOCUM_UPDATE_SCHEMA=1"
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! A well-shaped configuration → the policy: names, references and what hangs together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::defaults;
+use super::policy::{Model, Policy, Provider, Task};
+use super::problem::{Findings, Places, join};
+use super::provider::{Builder, implicit};
+use super::schema::{ConfigFile, ModelConfig, TaskConfig};
+use super::secret::Sources;
+use super::{lint, presets};
+use crate::types::Params;
+use crate::types::parse::did_you_mean;
+
+/// Builds the policy. It is whole only where no problem was added; its lints are left to the caller.
+pub(super) fn policy(
+    config: ConfigFile,
+    places: &Places,
+    sources: &Sources<'_>,
+    is_file: bool,
+    problems: &mut Findings,
+    lints: &mut Findings,
+) -> Policy {
+    let mut check = Check {
+        sources,
+        places,
+        problems,
+        providers: BTreeMap::new(),
+        models: BTreeMap::new(),
+        direct: BTreeMap::new(),
+    };
+    for (name, provider) in config.providers {
+        let named = check.name("providers", &name, true);
+        let mut builder = Builder {
+            sources,
+            places,
+            problems: check.problems,
+            lints,
+            is_file,
+        };
+        let built = builder.build(&name, provider).filter(|_| named);
+        check.providers.insert(name, built.map(Arc::new));
+    }
+    for (alias, model) in config.models {
+        let named = check.name("models", &alias, true);
+        let built = check.model(&alias, model).filter(|_| named);
+        check.models.insert(alias, built.map(Arc::new));
+    }
+    let mut tasks = BTreeMap::new();
+    for (name, task) in config.tasks {
+        check.name("tasks", &name, false);
+        if let Some(task) = check.task(&name, task) {
+            tasks.insert(name, Arc::new(task));
+        }
+    }
+    let policy = Policy {
+        tasks,
+        models: sound(check.models),
+        providers: sound(check.providers),
+        lints: Vec::new(),
+    };
+    lint::add(&policy, places, lints);
+    policy
+}
+
+fn sound<T>(map: BTreeMap<String, Option<Arc<T>>>) -> BTreeMap<String, Arc<T>> {
+    map.into_iter()
+        .filter_map(|(name, item)| Some((name, item?)))
+        .collect()
+}
+
+/// Names that are known by now. One with problems of its own is there without a value, or only among the places, so that
+/// references to it are not reported once more.
+struct Check<'a> {
+    sources: &'a Sources<'a>,
+    places: &'a Places,
+    problems: &'a mut Findings,
+    providers: BTreeMap<String, Option<Arc<Provider>>>,
+    models: BTreeMap<String, Option<Arc<Model>>>,
+    /// Models named as `provider/model`, shared by all tasks.
+    direct: BTreeMap<String, Arc<Model>>,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, path: &str, sentence: impl Into<String>) {
+        self.problems.add(self.places.find(path), sentence);
+    }
+
+    fn name(&mut self, section: &str, name: &str, no_slash: bool) -> bool {
+        let problem = if name.is_empty() {
+            "a name must not be empty"
+        } else if name.trim() != name || name.chars().any(char::is_control) {
+            "a name must not start or end with a space or hold control characters"
+        } else if no_slash && name.contains('/') {
+            "a name must not hold a slash, which separates provider and model"
+        } else {
+            return true;
+        };
+        self.problem(&join(section, name), problem);
+        false
+    }
+
+    fn model(&mut self, alias: &str, config: ModelConfig) -> Option<Model> {
+        let path = join("models", alias);
+        let params = self.params(&path, config.params.into());
+        let reference = join(&path, "use");
+        let (provider, id) = self.address(&reference, &config.model)?;
+        Some(Model {
+            provider,
+            id,
+            alias: Some(alias.to_owned()),
+            params,
+            extra_body: config.extra_body.unwrap_or_default(),
+            context_window: config.context_window,
+            lacks: set(config.lacks),
+            timeout: config.timeout_ms.map(Duration::from_millis),
+        })
+    }
+
+    /// Splits `provider/model`; the model's id may hold slashes of its own.
+    fn address(&mut self, path: &str, reference: &str) -> Option<(Arc<Provider>, String)> {
+        let Some((provider, id)) = reference.split_once('/') else {
+            self.problem(
+                path,
+                format!("{reference:?} is not of the form provider/model"),
+            );
+            return None;
+        };
+        if id.is_empty() || id.trim() != id || id.chars().any(char::is_control) {
+            self.problem(
+                path,
+                format!("{reference:?} names no model behind the slash"),
+            );
+            return None;
+        }
+        Some((self.provider(path, provider)?, id.to_owned()))
+    }
+
+    fn provider(&mut self, path: &str, name: &str) -> Option<Arc<Provider>> {
+        if let Some(provider) = self.providers.get(name) {
+            return provider.clone();
+        }
+        if self.places.written(&join("providers", name)) {
+            return None;
+        }
+        if let Some(preset) = presets::implicit(name) {
+            let provider = Arc::new(implicit(preset, self.sources));
+            self.providers
+                .insert(name.to_owned(), Some(Arc::clone(&provider)));
+            return Some(provider);
+        }
+        if presets::find(name).is_some() {
+            self.problem(
+                path,
+                format!("kind {name:?} needs a [providers] section with its base_url"),
+            );
+            return None;
+        }
+        let known = self
+            .providers
+            .keys()
+            .map(String::as_str)
+            .chain(presets::words());
+        let hint = did_you_mean(name, known);
+        self.problem(path, format!("unknown provider {name:?}{hint}"));
+        None
+    }
+
+    fn params(&mut self, path: &str, params: Params) -> Params {
+        if params.stop.iter().flatten().any(String::is_empty) {
+            self.problem(&join(path, "stop"), "must not hold an empty text");
+        }
+        if params.reasoning_effort.as_deref() == Some("") {
+            self.problem(&join(path, "reasoning_effort"), "must not be empty");
+        }
+        params
+    }
+
+    fn task(&mut self, name: &str, config: TaskConfig) -> Option<Task> {
+        let path = join("tasks", name);
+        let params = self.params(&path, config.params.into());
+        let mut candidates = vec![self.candidate(&join(&path, "primary"), &config.primary)];
+        let mut named = BTreeMap::from([(config.primary.clone(), join(&path, "primary"))]);
+        let fallback = join(&path, "fallback");
+        for (i, reference) in config.fallback.into_iter().flatten().enumerate() {
+            let here = format!("{fallback}[{i}]");
+            if let Some(earlier) = named.insert(reference.clone(), here.clone()) {
+                let earlier = self.places.find(&earlier).path;
+                self.problem(
+                    &here,
+                    format!("{reference:?} is a candidate already, as {earlier}"),
+                );
+                continue;
+            }
+            candidates.push(self.candidate(&here, &reference));
+        }
+        Some(Task {
+            name: name.to_owned(),
+            candidates: candidates.into_iter().collect::<Option<_>>()?,
+            max_latency: config.max_latency_ms.map(Duration::from_millis),
+            max_input_tokens: config.max_input_tokens,
+            allow_fallback: config.allow_fallback.unwrap_or(true),
+            retries: config.retries.unwrap_or(defaults::RETRIES),
+            max_retry_wait: config
+                .max_retry_wait_ms
+                .map_or(defaults::MAX_RETRY_WAIT, Duration::from_millis),
+            fallback_on: set(config.fallback_on),
+            strict: set(config.strict),
+            drop_unsupported: config.drop_unsupported.unwrap_or(false),
+            params,
+        })
+    }
+
+    /// The model an alias or `provider/model` stands for.
+    fn candidate(&mut self, path: &str, reference: &str) -> Option<Arc<Model>> {
+        if let Some(model) = self.models.get(reference) {
+            return model.clone();
+        }
+        if self.places.written(&join("models", reference)) {
+            return None;
+        }
+        if let Some(model) = self.direct.get(reference) {
+            return Some(Arc::clone(model));
+        }
+        if !reference.contains('/') {
+            let problem = if self.providers.contains_key(reference)
+                || presets::find(reference).is_some()
+            {
+                format!("{reference:?} is a provider; name its model too, as \"{reference}/MODEL\"")
+            } else {
+                let hint = did_you_mean(reference, self.models.keys().map(String::as_str));
+                format!("unknown alias {reference:?}{hint}")
+            };
+            self.problem(path, problem);
+            return None;
+        }
+        let (provider, id) = self.address(path, reference)?;
+        let model = Arc::new(Model {
+            provider,
+            id,
+            alias: None,
+            params: Params::default(),
+            extra_body: serde_json::Map::new(),
+            context_window: None,
+            lacks: BTreeSet::new(),
+            timeout: None,
+        });
+        self.direct.insert(reference.to_owned(), Arc::clone(&model));
+        Some(model)
+    }
+}
+
+fn set<W, T: From<W> + Ord>(words: Option<Vec<W>>) -> BTreeSet<T> {
+    words.into_iter().flatten().map(T::from).collect()
+}
