@@ -5,6 +5,8 @@
 pub mod config;
 mod error;
 pub mod provider;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod transport;
 pub mod types;
 
