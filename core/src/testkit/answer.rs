@@ -1,0 +1,415 @@
+//! Canned answers: what a script says in few words, as the whole body of either provider.
+//!
+//! The bodies hold every member that the official SDKs' types require.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+use super::script::Fields;
+use crate::config::Format;
+use crate::types::{ParseError, Usage, parse};
+
+/// Characters per token, for usage that the script leaves out.
+const CHARS_PER_TOKEN: u64 = 4;
+
+#[derive(Clone, Default)]
+pub(super) struct Answer {
+    text: String,
+    reasoning: Option<String>,
+    refusal: Option<String>,
+    tool_calls: Vec<Call>,
+    /// A canonical word, or one of the provider's own.
+    finish: Option<String>,
+    usage: Counts,
+    model: Option<String>,
+}
+
+#[derive(Clone)]
+struct Call {
+    id: Option<String>,
+    name: String,
+    /// An object, or text that is sent as it is.
+    arguments: Value,
+}
+
+/// Tokens: the script's, completed by an estimate.
+#[derive(Clone)]
+enum Counts {
+    /// The body says nothing about usage.
+    Absent,
+    Given {
+        input: Option<u64>,
+        output: Option<u64>,
+        rest: Usage,
+    },
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self::Given {
+            input: None,
+            output: None,
+            rest: Usage::default(),
+        }
+    }
+}
+
+/// What of a request an answer depends on.
+pub(super) struct Asked<'a> {
+    pub(super) upstream: &'a str,
+    /// Which request of this upstream it is; makes the ids.
+    pub(super) n: u64,
+    pub(super) model: &'a str,
+    pub(super) body: &'a Value,
+}
+
+impl Answer {
+    /// An answer of nothing but text.
+    pub(super) fn text(text: String) -> Self {
+        Self {
+            text,
+            ..Self::default()
+        }
+    }
+
+    /// Reads a string, or an object.
+    pub(super) fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
+        if let Value::String(text) = value {
+            return Ok(Self::text(text));
+        }
+        let known = [
+            "text",
+            "reasoning",
+            "refusal",
+            "tool_calls",
+            "finish",
+            "usage",
+            "model",
+        ];
+        let mut fields = Fields::new(value, path, &known)?;
+        let calls = match fields.take("tool_calls") {
+            Some(value) => parse::array(value, &format!("{path}.tool_calls"))?,
+            None => Vec::new(),
+        };
+        let finish = fields.text("finish")?;
+        let mut text = fields.text("text")?.unwrap_or_default();
+        let mut refusal = fields.text("refusal")?;
+        if refusal.is_none() && finish.as_deref() == Some("refusal") {
+            refusal = Some(std::mem::take(&mut text));
+        }
+        Ok(Self {
+            text,
+            reasoning: fields.text("reasoning")?,
+            refusal,
+            tool_calls: calls
+                .into_iter()
+                .enumerate()
+                .map(|(i, call)| Call::from_value(call, &format!("{path}.tool_calls[{i}]")))
+                .collect::<Result<_, _>>()?,
+            finish,
+            usage: match fields.take_any("usage") {
+                None => Counts::default(),
+                Some(Value::Null) => Counts::Absent,
+                Some(value) => Counts::from_value(value, &format!("{path}.usage"))?,
+            },
+            model: fields.text("model")?,
+        })
+    }
+
+    /// The body as `format` has it.
+    pub(super) fn body(&self, format: Format, asked: &Asked<'_>) -> Value {
+        match format {
+            Format::OpenAiChat => self.openai(asked),
+            Format::AnthropicMessages => self.anthropic(asked),
+        }
+    }
+
+    fn openai(&self, asked: &Asked<'_>) -> Value {
+        let wordless = self.refusal.is_some() || !self.tool_calls.is_empty();
+        let content = (!self.text.is_empty() || !wordless).then_some(&self.text);
+        let mut message = json!({
+            "role": "assistant",
+            "content": content,
+            "refusal": self.refusal,
+            "annotations": [],
+        });
+        if let Some(reasoning) = &self.reasoning {
+            // OpenAI shows no reasoning here; compatible providers do, under this name.
+            set(&mut message, "reasoning_content", reasoning.as_str());
+        }
+        if !self.tool_calls.is_empty() {
+            let calls = self.tool_calls.iter().enumerate();
+            let calls: Value = calls.map(|(i, call)| call.openai(asked, i)).collect();
+            set(&mut message, "tool_calls", calls);
+        }
+        let mut body = json!({
+            "id": format!("chatcmpl-{}-{}", asked.upstream, asked.n),
+            "object": "chat.completion",
+            "created": now(),
+            "model": self.model.as_deref().unwrap_or(asked.model),
+            "choices": [{
+                "index": 0,
+                "message": message,
+                "logprobs": null,
+                "finish_reason": self.finish(Format::OpenAiChat),
+            }],
+            "service_tier": "default",
+            "system_fingerprint": "fp_mock",
+        });
+        if let Some(usage) = self.usage(asked) {
+            set(&mut body, "usage", openai_usage(usage));
+        }
+        body
+    }
+
+    fn anthropic(&self, asked: &Asked<'_>) -> Value {
+        let mut content = Vec::new();
+        if let Some(reasoning) = &self.reasoning {
+            content.push(json!({
+                "type": "thinking", "thinking": reasoning, "signature": "c2lnbmVkIGJ5IHRoZSBtb2Nr",
+            }));
+        }
+        for text in [Some(&self.text), self.refusal.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if !text.is_empty() {
+                content.push(json!({ "type": "text", "text": text, "citations": null }));
+            }
+        }
+        let calls = self.tool_calls.iter().enumerate();
+        content.extend(calls.map(|(i, call)| call.anthropic(asked, i)));
+        let finish = self.finish(Format::AnthropicMessages);
+        let details = (finish == "refusal")
+            .then(|| json!({ "type": "refusal", "category": null, "explanation": null }));
+        let mut body = json!({
+            "id": format!("msg_{}_{}", asked.upstream, asked.n),
+            "type": "message",
+            "role": "assistant",
+            "model": self.model.as_deref().unwrap_or(asked.model),
+            "content": content,
+            "stop_reason": finish,
+            "stop_sequence": null,
+            "stop_details": details,
+            "container": null,
+            "diagnostics": null,
+        });
+        if let Some(usage) = self.usage(asked) {
+            set(&mut body, "usage", anthropic_usage(usage));
+        }
+        body
+    }
+
+    /// The canonical word in the provider's own; a word that is not canonical stays. Anthropic has no word for a filter, so
+    /// it says what it does say when it withholds an answer.
+    fn finish(&self, format: Format) -> &str {
+        let implied = match () {
+            () if self.refusal.is_some() => "refusal",
+            () if !self.tool_calls.is_empty() => "tool_calls",
+            () => "stop",
+        };
+        let word = self.finish.as_deref().unwrap_or(implied);
+        match (format, word) {
+            (Format::OpenAiChat, "refusal") => "stop",
+            (Format::AnthropicMessages, "stop") => "end_turn",
+            (Format::AnthropicMessages, "length") => "max_tokens",
+            (Format::AnthropicMessages, "tool_calls") => "tool_use",
+            (Format::AnthropicMessages, "content_filter") => "refusal",
+            (Format::AnthropicMessages, "paused") => "pause_turn",
+            (_, word) => word,
+        }
+    }
+
+    fn usage(&self, asked: &Asked<'_>) -> Option<Usage> {
+        let Counts::Given {
+            input,
+            output,
+            rest,
+        } = &self.usage
+        else {
+            return None;
+        };
+        let reasoning = self.reasoning.as_deref().map_or(0, tokens);
+        let said = tokens(&self.text) + self.refusal.as_deref().map_or(0, tokens);
+        let called: u64 = self.tool_calls.iter().map(Call::tokens).sum();
+        let reasoning = if rest.reasoning == 0 {
+            reasoning
+        } else {
+            rest.reasoning
+        };
+        let output = output.unwrap_or_else(|| (said + called + reasoning).max(1));
+        let cached = rest.cached_input.saturating_add(rest.cache_write);
+        Some(Usage {
+            input: input.unwrap_or_else(|| prompt_tokens(asked.body).max(cached)),
+            output,
+            reasoning: reasoning.min(output),
+            ..*rest
+        })
+    }
+}
+
+impl Call {
+    fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
+        let mut fields = Fields::new(value, path, &["id", "name", "arguments"])?;
+        let Some(name) = fields.text("name")? else {
+            return Err(fields.wrong("name", "missing"));
+        };
+        Ok(Self {
+            id: fields.text("id")?,
+            name,
+            arguments: match fields.take("arguments") {
+                None => Value::Object(Map::new()),
+                Some(value @ (Value::Object(_) | Value::String(_))) => value,
+                Some(other) => {
+                    let place = format!("{path}.arguments");
+                    return Err(ParseError::expected(
+                        &place,
+                        "an object or a string",
+                        &other,
+                    ));
+                }
+            },
+        })
+    }
+
+    fn id(&self, prefix: &str, asked: &Asked<'_>, i: usize) -> String {
+        let fresh = || format!("{prefix}_{}_{}_{i}", asked.upstream, asked.n);
+        self.id.clone().unwrap_or_else(fresh)
+    }
+
+    fn arguments_text(&self) -> String {
+        match &self.arguments {
+            Value::String(text) => text.clone(),
+            object => object.to_string(),
+        }
+    }
+
+    fn openai(&self, asked: &Asked<'_>, i: usize) -> Value {
+        json!({
+            "id": self.id("call", asked, i),
+            "type": "function",
+            "function": { "name": self.name, "arguments": self.arguments_text() },
+        })
+    }
+
+    /// Text that is no JSON has no form in Anthropic's body: it is sent as a string where an object belongs.
+    fn anthropic(&self, asked: &Asked<'_>, i: usize) -> Value {
+        let input = match &self.arguments {
+            Value::String(text) => {
+                serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into())
+            }
+            object => object.clone(),
+        };
+        json!({
+            "type": "tool_use",
+            "id": self.id("toolu", asked, i),
+            "name": self.name,
+            "input": input,
+            "caller": { "type": "direct" },
+        })
+    }
+
+    fn tokens(&self) -> u64 {
+        tokens(&self.name) + tokens(&self.arguments_text())
+    }
+}
+
+impl Counts {
+    fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
+        let known = [
+            "input",
+            "output",
+            "cached_input",
+            "cache_write",
+            "reasoning",
+        ];
+        let mut fields = Fields::new(value, path, &known)?;
+        let (input, output) = (fields.whole("input")?, fields.whole("output")?);
+        let rest = Usage {
+            cached_input: fields.whole("cached_input")?.unwrap_or(0),
+            cache_write: fields.whole("cache_write")?.unwrap_or(0),
+            reasoning: fields.whole("reasoning")?.unwrap_or(0),
+            ..Usage::default()
+        };
+        if input.is_some_and(|input| rest.cached_input.saturating_add(rest.cache_write) > input) {
+            return Err(fields.wrong("input", "less than its cached_input and cache_write"));
+        }
+        if output.is_some_and(|output| rest.reasoning > output) {
+            return Err(fields.wrong("output", "less than its reasoning"));
+        }
+        Ok(Self::Given {
+            input,
+            output,
+            rest,
+        })
+    }
+}
+
+fn openai_usage(usage: Usage) -> Value {
+    json!({
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input.saturating_add(usage.output),
+        "prompt_tokens_details": { "cached_tokens": usage.cached_input, "audio_tokens": 0 },
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    })
+}
+
+/// Anthropic counts what was read from and written to the cache beside the input, not in it.
+fn anthropic_usage(usage: Usage) -> Value {
+    let cached = usage.cached_input.saturating_add(usage.cache_write);
+    json!({
+        "input_tokens": usage.input.saturating_sub(cached),
+        "cache_creation_input_tokens": usage.cache_write,
+        "cache_read_input_tokens": usage.cached_input,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": usage.cache_write,
+            "ephemeral_1h_input_tokens": 0,
+        },
+        "output_tokens": usage.output,
+        "output_tokens_details": { "thinking_tokens": usage.reasoning },
+        "server_tool_use": null,
+        "service_tier": "standard",
+        "inference_geo": null,
+        "speed": null,
+    })
+}
+
+/// Sets a member of what is an object.
+fn set(object: &mut Value, key: &str, value: impl Into<Value>) {
+    if let Some(map) = object.as_object_mut() {
+        map.insert(key.to_owned(), value.into());
+    }
+}
+
+fn tokens(text: &str) -> u64 {
+    let chars = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
+    chars.div_ceil(CHARS_PER_TOKEN)
+}
+
+/// About what the request's chat and tools would count.
+fn prompt_tokens(body: &Value) -> u64 {
+    let parts = ["system", "messages", "tools"].map(|key| body.get(key).map_or(0, texts));
+    parts.iter().sum::<u64>().max(1)
+}
+
+fn texts(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => tokens(text),
+        Value::Array(items) => items.iter().map(texts).sum(),
+        Value::Object(map) => map.values().map(texts).sum(),
+        _ => 0,
+    }
+}
+
+/// Seconds since the Unix epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}

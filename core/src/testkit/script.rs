@@ -1,0 +1,392 @@
+//! The script: what each upstream does, request by request.
+//!
+//! This file reads and checks it; playing it is the server's work.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+use super::errors::ErrorBody;
+use crate::config::Secret;
+use crate::types::ParseError;
+use crate::types::parse;
+
+const STEP: &[&str] = &[
+    "status",
+    "headers",
+    "answer",
+    "error",
+    "body",
+    "html",
+    "empty",
+    "garbage",
+    "delay_ms",
+    "silence",
+    "reset",
+    "close_after",
+    "rst",
+    "slow_body_ms",
+    "truncate",
+    "times",
+];
+/// Of these a step has at most one: they say what comes.
+const CONTENT: &[&str] = &[
+    "answer", "error", "body", "html", "empty", "garbage", "silence", "reset",
+];
+/// These shape an HTTP response, so they mean nothing beside `garbage`, `silence` and `reset`.
+const RESPONSE: &[&str] = &[
+    "status",
+    "headers",
+    "close_after",
+    "rst",
+    "slow_body_ms",
+    "truncate",
+];
+/// The longest wait a step may ask for: a day.
+const MAX_WAIT_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// What the upstreams of a [`Mock`](super::Mock) do. The language is described in `docs/testing.md`.
+#[derive(Clone, Default)]
+pub struct Script {
+    pub(super) upstreams: BTreeMap<String, Upstream>,
+}
+
+#[derive(Clone)]
+pub(super) struct Upstream {
+    /// The key a request must bring.
+    pub(super) key: Option<Secret>,
+    pub(super) steps: Vec<Step>,
+}
+
+#[derive(Clone)]
+pub(super) struct Step {
+    /// How many requests it serves before the next step's turn.
+    times: u64,
+    pub(super) delay: Duration,
+    pub(super) act: Act,
+}
+
+#[derive(Clone)]
+pub(super) enum Act {
+    /// Never answer.
+    Silence,
+    /// Close with an RST before any byte.
+    Reset,
+    /// Send bytes that are not HTTP, and close.
+    Garbage,
+    Respond(Box<Respond>),
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Respond {
+    /// Absent: what the content implies.
+    pub(super) status: Option<u16>,
+    pub(super) headers: HeaderMap,
+    pub(super) content: Content,
+    pub(super) truncate: Option<usize>,
+    pub(super) close_after: Option<usize>,
+    pub(super) rst: bool,
+    pub(super) slow_body: Duration,
+}
+
+#[derive(Clone, Default)]
+pub(super) enum Content {
+    /// Nothing was said: a greeting, or for an error status the provider's error.
+    #[default]
+    Implied,
+    Answer(Answer),
+    Error(ErrorBody),
+    Json(Value),
+    Text(String),
+    Html,
+    Empty,
+}
+
+impl Script {
+    /// Reads a script: an object of upstream names, each with an array of steps or `{key, steps}`.
+    ///
+    /// # Errors
+    /// Names the place that is wrong; for an unknown key, the known one that is near.
+    pub fn from_value(value: Value) -> Result<Self, ParseError> {
+        let upstreams = parse::object(value, "script")?
+            .into_iter()
+            .map(|(name, value)| {
+                check_name(&name)?;
+                let upstream = Upstream::from_value(value, &name)?;
+                Ok((name, upstream))
+            })
+            .collect::<Result<_, ParseError>>()?;
+        Ok(Self { upstreams })
+    }
+
+    /// The upstreams' names, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.upstreams.keys().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.upstreams.iter().map(|(name, upstream)| {
+                let steps = upstream.steps.len();
+                (name, format!("{steps} steps"))
+            }))
+            .finish()
+    }
+}
+
+/// A name is a path segment: no escaping, and `_` in front is the control endpoints'.
+fn check_name(name: &str) -> Result<(), ParseError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.starts_with(['_', '.']) || !name.chars().all(plain) {
+        return Err(ParseError::new(
+            name,
+            "an upstream's name is made of letters, digits, '-', '_' and '.', and starts with a letter, a digit or '-'",
+        ));
+    }
+    Ok(())
+}
+
+impl Upstream {
+    fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
+        let (key, steps) = match value {
+            Value::Array(_) => (None, value),
+            Value::Object(_) => {
+                let mut fields = Fields::new(value, path, &["key", "steps"])?;
+                let steps = fields
+                    .take("steps")
+                    .unwrap_or_else(|| Value::Array(Vec::new()));
+                (fields.text("key")?.map(Secret::new), steps)
+            }
+            other => {
+                return Err(ParseError::expected(
+                    path,
+                    "an array of steps, or an object with steps and a key",
+                    &other,
+                ));
+            }
+        };
+        let steps = parse::array(steps, path)?
+            .into_iter()
+            .enumerate()
+            .map(|(i, step)| Step::from_value(step, &format!("{path}[{i}]")))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { key, steps })
+    }
+
+    /// The step for the `turn`-th request; the last one repeats. None when the list is empty.
+    pub(super) fn step(&self, turn: u64) -> Option<&Step> {
+        let mut served = 0_u64;
+        self.steps
+            .iter()
+            .find(|step| {
+                served = served.saturating_add(step.times);
+                turn < served
+            })
+            .or(self.steps.last())
+    }
+}
+
+impl Step {
+    fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
+        let mut fields = Fields::new(value, path, STEP)?;
+        let content = fields.only_one(CONTENT)?;
+        let delay = fields.wait("delay_ms")?;
+        let times = fields.whole("times")?.unwrap_or(1);
+        if times == 0 {
+            return Err(fields.wrong("times", "a step serves at least 1 request"));
+        }
+        let act = match content {
+            Some("silence") => Act::Silence,
+            Some("reset") => Act::Reset,
+            Some("garbage") => Act::Garbage,
+            _ => Act::Respond(Box::new(Respond::from_fields(&mut fields, content)?)),
+        };
+        if let (Some(what), false) = (content, matches!(act, Act::Respond(_))) {
+            if let Some(idle) = RESPONSE.iter().find(|key| fields.has(key)) {
+                return Err(fields.wrong(idle, &format!("has no meaning beside {what}")));
+            }
+            if matches!(act, Act::Silence) && delay > Duration::ZERO {
+                return Err(fields.wrong("delay_ms", "has no meaning beside silence"));
+            }
+        }
+        Ok(Self { times, delay, act })
+    }
+}
+
+impl Respond {
+    fn from_fields(fields: &mut Fields<'_>, content: Option<&str>) -> Result<Self, ParseError> {
+        let status = match fields.whole("status")? {
+            None => None,
+            Some(code @ 200..=599) => u16::try_from(code).ok(),
+            Some(_) => return Err(fields.wrong("status", "a final HTTP status is 200 to 599")),
+        };
+        let respond = Self {
+            status,
+            headers: fields.headers()?,
+            content: Content::from_fields(fields, content, status)?,
+            truncate: fields.size("truncate")?,
+            close_after: fields.size("close_after")?,
+            rst: fields.flag("rst")?,
+            slow_body: fields.wait("slow_body_ms")?,
+        };
+        if respond.rst && respond.close_after.is_none() {
+            return Err(fields.wrong("rst", "goes with close_after; before the head it is reset"));
+        }
+        Ok(respond)
+    }
+}
+
+impl Content {
+    fn from_fields(
+        fields: &mut Fields<'_>,
+        which: Option<&str>,
+        status: Option<u16>,
+    ) -> Result<Self, ParseError> {
+        let Some(which) = which else {
+            return Ok(Self::Implied);
+        };
+        let path = fields.place(which);
+        let value = fields.map.remove(which).unwrap_or_default();
+        Ok(match which {
+            "answer" => Self::Answer(Answer::from_value(value, &path)?),
+            "error" => Self::Error(ErrorBody::from_value(value, &path, status)?),
+            "html" => Self::Html,
+            "empty" => Self::Empty,
+            _ => match value {
+                Value::String(text) => Self::Text(text),
+                json => Self::Json(json),
+            },
+        })
+    }
+}
+
+/// The members of one object of the script, with the place they are at.
+pub(super) struct Fields<'a> {
+    map: Map<String, Value>,
+    path: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    /// Takes an object whose keys, in snake_case or camelCase, are all among `known`.
+    pub(super) fn new(value: Value, path: &'a str, known: &[&str]) -> Result<Self, ParseError> {
+        let mut map = Map::new();
+        for (key, value) in parse::object(value, path)? {
+            let place = format!("{path}.{key}");
+            let name = parse::snake_case(&key);
+            if !known.contains(&name.as_str()) {
+                let hint = parse::did_you_mean(&name, known.iter().copied());
+                return Err(ParseError::new(place, format!("unknown key{hint}")));
+            }
+            if map.insert(name, value).is_some() {
+                return Err(ParseError::new(place, "given twice, in two spellings"));
+            }
+        }
+        Ok(Self { map, path })
+    }
+
+    fn place(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    pub(super) fn wrong(&self, key: &str, problem: &str) -> ParseError {
+        ParseError::new(self.place(key), problem)
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.map.contains_key(key)
+    }
+
+    /// The member, if it is there, null included.
+    pub(super) fn take_any(&mut self, key: &str) -> Option<Value> {
+        self.map.remove(key)
+    }
+
+    /// The member, if it is there and not null.
+    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
+        self.map.remove(key).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, ParseError> {
+        self.take(key)
+            .map(|value| parse::string(value, &self.place(key)))
+            .transpose()
+    }
+
+    pub(super) fn whole(&mut self, key: &str) -> Result<Option<u64>, ParseError> {
+        self.value(key)
+            .map(|value| parse::whole(value, &self.place(key)))
+            .transpose()
+    }
+
+    fn value(&self, key: &str) -> Option<&Value> {
+        self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    fn size(&mut self, key: &str) -> Result<Option<usize>, ParseError> {
+        Ok(self
+            .whole(key)?
+            .map(|n| usize::try_from(n).unwrap_or(usize::MAX)))
+    }
+
+    fn flag(&self, key: &str) -> Result<bool, ParseError> {
+        self.value(key)
+            .map_or(Ok(false), |value| parse::boolean(value, &self.place(key)))
+    }
+
+    fn wait(&mut self, key: &str) -> Result<Duration, ParseError> {
+        match self.whole(key)?.unwrap_or(0) {
+            ms if ms <= MAX_WAIT_MS => Ok(Duration::from_millis(ms)),
+            _ => Err(self.wrong(key, "longer than a day")),
+        }
+    }
+
+    /// Which of `keys` is set; a flag that is false counts as not set.
+    fn only_one(&self, keys: &[&'static str]) -> Result<Option<&'static str>, ParseError> {
+        let mut found = None;
+        for key in keys {
+            let set = match *key {
+                "body" => self.has(key),
+                "answer" | "error" => self.value(key).is_some(),
+                flag => self.flag(flag)?,
+            };
+            if set && let Some(first) = found.replace(*key) {
+                let problem = format!("a step has one content, and here is {first} already");
+                return Err(self.wrong(key, &problem));
+            }
+        }
+        Ok(found)
+    }
+
+    fn headers(&mut self) -> Result<HeaderMap, ParseError> {
+        let place = self.place("headers");
+        let mut headers = HeaderMap::new();
+        for (name, value) in self
+            .take("headers")
+            .map_or_else(|| Ok(Map::new()), |map| parse::object(map, &place))?
+        {
+            let place = format!("{place}.{name}");
+            let text = match value {
+                Value::Number(number) => number.to_string(),
+                other => parse::string(other, &place)?,
+            };
+            let name = HeaderName::try_from(&name)
+                .map_err(|_| ParseError::new(&place, "not a header's name"))?;
+            if name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING {
+                return Err(ParseError::new(
+                    place,
+                    "the mock frames its bodies itself; close_after and truncate break them",
+                ));
+            }
+            let value = HeaderValue::try_from(text)
+                .map_err(|_| ParseError::new(place, "not a header's value"))?;
+            headers.append(name, value);
+        }
+        Ok(headers)
+    }
+}
