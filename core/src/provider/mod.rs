@@ -2,7 +2,22 @@
 //!
 //! No IO, no clock, no decision about what follows from a failure: that is the ladder's.
 
+mod anthropic;
+mod body;
+mod classify;
+mod errors;
+mod openai_chat;
+mod overflow;
+mod params;
+mod wait;
+mod wire;
+
+use std::time::Duration;
+
 use serde_json::{Map, Value};
+
+pub use self::anthropic::{Anthropic, DEFAULT_MAX_TOKENS};
+pub use self::openai_chat::OpenAiChat;
 
 use crate::transport::{HttpAnswer, HttpRequest};
 use crate::types::{Amend, Completion, Failure, Params, Request};
@@ -28,7 +43,14 @@ pub struct Target<'a> {
     pub extra_body: &'a Map<String, Value>,
     /// Changes that this model is known, or was just found, to need.
     pub amends: &'a [Amend],
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
 }
+
+/// OpenAI chat completions, of OpenAI and of every compatible server.
+pub static OPENAI_CHAT: OpenAiChat = OpenAiChat;
+/// Anthropic Messages.
+pub static ANTHROPIC: Anthropic = Anthropic;
 
 /// A wire format.
 pub trait Provider: Send + Sync {

@@ -1,0 +1,40 @@
+//! Anthropic Messages.
+
+mod classify;
+mod decode;
+mod encode;
+mod history;
+mod thinking;
+
+pub(super) use self::classify::ROWS;
+use crate::provider::{Provider, Target};
+use crate::transport::{HttpAnswer, HttpRequest};
+use crate::types::{Completion, Failure, Request};
+
+/// `max_tokens` when neither task, model nor call says how long the answer may be: this format requires a number, every
+/// Claude model takes this one, and it is an answer of about ten pages.
+pub const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// The format of `POST …/v1/messages`.
+#[derive(Debug, Clone, Copy)]
+pub struct Anthropic;
+
+impl Provider for Anthropic {
+    fn encode(
+        &self,
+        target: &Target<'_>,
+        request: &Request,
+    ) -> Result<(HttpRequest, Vec<String>), Failure> {
+        encode::encode(target, request)
+    }
+
+    fn decode(
+        &self,
+        target: &Target<'_>,
+        request: &Request,
+        answer: &HttpAnswer,
+        now: u64,
+    ) -> Result<Completion, Failure> {
+        decode::decode(target, request, answer, now)
+    }
+}

@@ -1,0 +1,102 @@
+//! How servers that speak OpenAI chat differ, as data.
+
+use crate::provider::params::REASONING_MEMBERS;
+
+/// How the reasoning effort is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// `reasoning_effort: "low"`.
+    Plain,
+    /// `reasoning: {effort: "low"}` (OpenRouter).
+    Nested,
+}
+
+/// The accent of one kind of server.
+#[derive(Debug)]
+pub(super) struct Dialect {
+    /// The member for the longest answer. OpenAI's reasoning models reject `max_tokens`; many servers know nothing else.
+    pub(super) max_tokens: &'static str,
+    /// Whether the role `developer` is known; else it is sent as `system`.
+    pub(super) developer: bool,
+    /// The member for the seed.
+    pub(super) seed: &'static str,
+    /// How effort is said.
+    pub(super) effort: Effort,
+    /// The word for "some tool must be called".
+    pub(super) required: &'static str,
+    /// Members of earlier answers that the server refuses to see again.
+    pub(super) refuses: &'static [&'static str],
+    /// Whether tool call ids must be nine letters or digits (Mistral).
+    pub(super) nine_char_ids: bool,
+}
+
+const PLAIN: Dialect = Dialect {
+    max_tokens: "max_tokens",
+    developer: false,
+    seed: "seed",
+    effort: Effort::Plain,
+    required: "required",
+    refuses: &[],
+    nine_char_ids: false,
+};
+
+const OPENAI: Dialect = Dialect {
+    max_tokens: "max_completion_tokens",
+    developer: true,
+    refuses: &REASONING_MEMBERS,
+    ..PLAIN
+};
+
+const GROQ: Dialect = Dialect {
+    max_tokens: "max_completion_tokens",
+    refuses: &[
+        "annotations",
+        "refusal",
+        "audio",
+        "reasoning_content",
+        "reasoning_details",
+        "thinking",
+        "thinking_blocks",
+    ],
+    ..PLAIN
+};
+
+const MISTRAL: Dialect = Dialect {
+    seed: "random_seed",
+    required: "any",
+    refuses: &[
+        "annotations",
+        "refusal",
+        "audio",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "thinking",
+        "thinking_blocks",
+    ],
+    nine_char_ids: true,
+    ..PLAIN
+};
+
+const OPENROUTER: Dialect = Dialect {
+    effort: Effort::Nested,
+    ..PLAIN
+};
+
+const XAI: Dialect = Dialect {
+    max_tokens: "max_completion_tokens",
+    ..PLAIN
+};
+
+/// The dialect of a provider kind. A kind without data of its own (`deepseek`, `together`, `ollama`, `vllm`, `llamacpp`,
+/// `openai_compatible`, …) speaks what all servers understand.
+pub(super) fn of(kind: &str) -> &'static Dialect {
+    match kind {
+        "openai" | "azure" => &OPENAI,
+        "groq" => &GROQ,
+        "mistral" => &MISTRAL,
+        "openrouter" => &OPENROUTER,
+        "xai" | "cerebras" => &XAI,
+        _ => &PLAIN,
+    }
+}

@@ -1,0 +1,36 @@
+//! OpenAI chat completions: OpenAI, Azure, and every server that speaks the same language with an accent of its own.
+
+mod classify;
+mod decode;
+mod dialect;
+mod encode;
+mod usage;
+
+pub(super) use self::classify::ROWS;
+use crate::provider::{Provider, Target};
+use crate::transport::{HttpAnswer, HttpRequest};
+use crate::types::{Completion, Failure, Request};
+
+/// The format of `POST …/chat/completions`.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenAiChat;
+
+impl Provider for OpenAiChat {
+    fn encode(
+        &self,
+        target: &Target<'_>,
+        request: &Request,
+    ) -> Result<(HttpRequest, Vec<String>), Failure> {
+        encode::encode(target, request)
+    }
+
+    fn decode(
+        &self,
+        target: &Target<'_>,
+        request: &Request,
+        answer: &HttpAnswer,
+        now: u64,
+    ) -> Result<Completion, Failure> {
+        decode::decode(target, request, answer, now)
+    }
+}
