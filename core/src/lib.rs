@@ -17,10 +17,10 @@ pub mod testkit;
 pub mod transport;
 pub mod types;
 
-pub use config::{Policy, Secret};
+pub use config::Policy;
 pub use error::{Error, ErrorKind};
 pub use router::{Call, Router};
 pub use types::{
-    Attempt, Finish, FinishReason, Message, Messages, Next, Options, Outcome, Reply, ResponseFormat, Role, Tool,
-    ToolCall, ToolChoice, Usage,
+    Attempt, Finish, FinishReason, Message, Messages, Next, Options, Outcome, Reply,
+    ResponseFormat, Role, Secret, Tool, ToolCall, ToolChoice, Usage,
 };

@@ -21,7 +21,11 @@ const FAILED: i32 = 1;
 const USAGE: i32 = 2;
 
 #[derive(Parser)]
-#[command(name = "locum", version, about = "Embedded multi-model LLM fallback: name the task, one file decides the models.")]
+#[command(
+    name = "locum",
+    version,
+    about = "Embedded multi-model LLM fallback: name the task, one file decides the models."
+)]
 struct Command {
     #[command(subcommand)]
     what: What,
@@ -68,7 +72,10 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> i32 {
             return if asked_for { OK } else { USAGE };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("locum: no runtime: {error}");

@@ -18,5 +18,4 @@ mod shape;
 mod validate;
 
 pub use policy::{Credential, Format, Model, Policy, Provider, Task};
-pub use secret::Secret;
 pub use shape::JSON_SCHEMA;

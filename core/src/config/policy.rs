@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::secret::Secret;
-use crate::types::{FallbackOn, Feature, Params, Strict};
+use crate::types::{FallbackOn, Feature, Params, Secret, Strict};
 
 /// Which wire format a provider speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

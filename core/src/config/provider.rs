@@ -10,7 +10,8 @@ use super::policy::{Credential, Format, Provider};
 use super::presets::{self, Preset};
 use super::problem::{Findings, Places, join};
 use super::schema::ProviderConfig;
-use super::secret::{Found, Secret, Sources};
+use super::secret::{Found, Sources};
+use crate::types::Secret;
 use crate::types::parse::did_you_mean;
 
 /// Headers that the transport sets by itself; another value breaks the exchange.

@@ -1,35 +1,11 @@
-//! Keys: held so that nothing can print them, and found where a reference points.
+//! Keys found where a reference points.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::defaults::LARGEST_SECRET;
-
-/// A key. Its debug print shows no character of it; only the code that builds a request's headers reads it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Arc<str>);
-
-impl Secret {
-    /// Holds `key`.
-    pub fn new(key: impl Into<Arc<str>>) -> Self {
-        Self(key.into())
-    }
-
-    /// The key itself, for a header.
-    #[must_use]
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
+use crate::types::Secret;
 
 /// Where references are looked up.
 pub(super) struct Sources<'a> {

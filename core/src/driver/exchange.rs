@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use crate::error::ErrorKind;
 use crate::provider::{Provider, Target};
 use crate::transport::{HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
-use crate::types::{Amend, Completion, Failure, Request};
+use crate::types::{Amend, Completion, Failure, Request, Secret};
 
 /// How to ask one candidate.
 pub(crate) trait Seat: Send + Sync {
@@ -34,7 +34,10 @@ pub(super) async fn exchange(
         let (http, warnings) = codec.encode(&target, &request)?;
         let response = transport.send(http).await.map_err(broken)?;
         let answer = read(response).await?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         let mut completion = codec.decode(&target, &request, &answer, now)?;
         completion.warnings.splice(0..0, warnings);
         Ok(completion)
@@ -42,9 +45,15 @@ pub(super) async fn exchange(
     .await;
     result.map_err(|mut failure: Failure| {
         // Providers quote the key they refuse; most mask it, none promises to.
-        if let Some(key) = target.api_key.filter(|key| !key.is_empty()) {
+        if let Some(key) = target
+            .api_key
+            .map(Secret::expose)
+            .filter(|key| !key.is_empty())
+        {
             failure.message = failure.message.replace(key, "[secret]");
-            failure.provider_code = failure.provider_code.map(|code| code.replace(key, "[secret]"));
+            failure.provider_code = failure
+                .provider_code
+                .map(|code| code.replace(key, "[secret]"));
         }
         failure
     })
@@ -52,7 +61,11 @@ pub(super) async fn exchange(
 
 /// Reads the body up to the limit. An error status counts even if its body breaks off: the status is the news.
 async fn read(response: HttpResponse) -> Result<HttpAnswer, Failure> {
-    let HttpResponse { status, headers, mut body } = response;
+    let HttpResponse {
+        status,
+        headers,
+        mut body,
+    } = response;
     let mut whole = BytesMut::new();
     while let Some(piece) = body.next().await {
         match piece {
@@ -64,10 +77,19 @@ async fn read(response: HttpResponse) -> Result<HttpAnswer, Failure> {
             }
             Ok(piece) => whole.extend_from_slice(&piece),
             Err(_) if status >= 400 => break,
-            Err(error) => return Err(Failure { status: Some(status), ..broken(error) }),
+            Err(error) => {
+                return Err(Failure {
+                    status: Some(status),
+                    ..broken(error)
+                });
+            }
         }
     }
-    Ok(HttpAnswer { status, headers, body: Bytes::from(whole) })
+    Ok(HttpAnswer {
+        status,
+        headers,
+        body: Bytes::from(whole),
+    })
 }
 
 fn broken(error: TransportError) -> Failure {
@@ -77,5 +99,8 @@ fn broken(error: TransportError) -> Failure {
         Phase::Read => (ErrorKind::Connection, Some("read")),
         Phase::TooLarge => (ErrorKind::MalformedResponse, None),
     };
-    Failure { subkind, ..Failure::new(kind, error.message) }
+    Failure {
+        subkind,
+        ..Failure::new(kind, error.message)
+    }
 }

@@ -82,7 +82,10 @@ pub(super) fn post(
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("accept", HeaderValue::from_static("application/json"));
     let key = request.idempotency_key.as_deref();
-    let further = target.headers.iter().copied();
+    let further = target
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.expose()));
     for (name, value) in own
         .iter()
         .copied()

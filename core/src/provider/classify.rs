@@ -84,7 +84,7 @@ pub(super) fn failure(
         body,
     };
     let (kind, subkind) = case.verdict(rows);
-    let mut failure = Failure::new(kind, case.message(target));
+    let mut failure = Failure::new(kind, case.message());
     failure.subkind = subkind;
     failure.status = Some(answer.status);
     failure.retry_after = case.wait;
@@ -298,15 +298,10 @@ impl Case<'_> {
         }
     }
 
-    /// The provider's words, without the key should it quote it.
-    fn message(&self, target: &Target<'_>) -> String {
-        let words = match self.body.message.as_str() {
+    fn message(&self) -> String {
+        match self.body.message.as_str() {
             "" => format!("status {} without a message", self.status),
             words => words.to_owned(),
-        };
-        match target.api_key {
-            Some(key) if key.len() >= 8 => words.replace(key, "[key]"),
-            _ => words,
         }
     }
 }

@@ -12,6 +12,7 @@ mod params;
 mod wait;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -20,7 +21,7 @@ pub use self::anthropic::{Anthropic, DEFAULT_MAX_TOKENS};
 pub use self::openai_chat::OpenAiChat;
 
 use crate::transport::{HttpAnswer, HttpRequest};
-use crate::types::{Amend, Completion, Failure, Params, Request};
+use crate::types::{Amend, Completion, Failure, Params, Request, Secret};
 
 /// Where and how one candidate is asked: everything of it that a codec needs.
 #[derive(Debug, Clone)]
@@ -32,9 +33,9 @@ pub struct Target<'a> {
     /// Where its API starts, without a trailing slash.
     pub base_url: &'a str,
     /// Its key, ready for a header; absent where none is needed.
-    pub api_key: Option<&'a str>,
+    pub api_key: Option<&'a Secret>,
     /// Further headers.
-    pub headers: &'a [(&'a str, &'a str)],
+    pub headers: &'a BTreeMap<String, Secret>,
     /// The model's id at the provider.
     pub model: &'a str,
     /// Task, alias and call parameters, merged.
@@ -49,6 +50,9 @@ pub struct Target<'a> {
 
 /// OpenAI chat completions, of OpenAI and of every compatible server.
 pub static OPENAI_CHAT: OpenAiChat = OpenAiChat;
+/// The largest request body Anthropic takes, in bytes: 32 MB, by its documentation of errors (413).
+pub const ANTHROPIC_MAX_REQUEST: u64 = 32 * 1024 * 1024;
+
 /// Anthropic Messages.
 pub static ANTHROPIC: Anthropic = Anthropic;
 

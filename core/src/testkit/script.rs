@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::errors::ErrorBody;
-use crate::config::Secret;
 use crate::types::ParseError;
+use crate::types::Secret;
 use crate::types::parse;
 
 const STEP: &[&str] = &[

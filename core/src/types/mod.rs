@@ -11,6 +11,7 @@ mod message;
 mod options;
 pub(crate) mod parse;
 mod reply;
+mod secret;
 
 pub use attempt::{Attempt, Next, Outcome};
 pub use call::{Amend, Feature, Params, Request};
@@ -21,3 +22,4 @@ pub use message::{Content, Message, Messages, Part, Role, ToolCall};
 pub use options::{Options, ResponseFormat, Tool, ToolChoice};
 pub use parse::ParseError;
 pub use reply::Reply;
+pub use secret::Secret;

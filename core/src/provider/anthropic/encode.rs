@@ -62,7 +62,7 @@ pub(super) fn encode(
     let bytes = body.finish()?;
 
     let mut own = vec![("anthropic-version", VERSION)];
-    own.extend(target.api_key.map(|key| ("x-api-key", key)));
+    own.extend(target.api_key.map(|key| ("x-api-key", key.expose())));
     let path = if target.base_url.ends_with("/v1") {
         "/messages"
     } else {

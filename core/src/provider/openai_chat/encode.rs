@@ -57,7 +57,7 @@ pub(super) fn encode(
         }
     }
     let bytes = body.finish()?;
-    let bearer = target.api_key.map(|key| format!("Bearer {key}"));
+    let bearer = target.api_key.map(|key| format!("Bearer {}", key.expose()));
     let own: Vec<(&'static str, &str)> = bearer
         .as_deref()
         .map(|bearer| ("authorization", bearer))
