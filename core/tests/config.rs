@@ -748,3 +748,35 @@ fn every_key_of_the_schema_is_described() {
         }
     }
 }
+
+#[test]
+fn the_documentation_shows_what_there_is() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let example = text
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    assert_eq!(toml(example).tasks["support_chat"].candidates.len(), 3);
+
+    let schema: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
+    for kind in schema["$defs"].as_object().unwrap().values() {
+        let properties = kind.get("properties").and_then(Value::as_object);
+        for key in properties.into_iter().flat_map(|keys| keys.keys()) {
+            assert!(text.contains(&format!("\n| `{key}` |")), "{key}");
+        }
+    }
+    let kinds = &schema["$defs"]["ProviderConfig"]["properties"]["kind"]["enum"];
+    for kind in kinds.as_array().unwrap().iter().filter_map(Value::as_str) {
+        let address = if kind == "openai_compatible" {
+            "`base_url`"
+        } else {
+            "`http"
+        };
+        assert!(
+            text.contains(&format!("\n| `{kind}` | {address}")),
+            "{kind}"
+        );
+    }
+}
