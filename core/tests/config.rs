@@ -684,6 +684,36 @@ fn text_that_is_no_toml_or_json_says_where() {
     assert_eq!(toml_problems(&format!("a = {nested}")).len(), 1);
 }
 
+/// Half a file, or one with a line missing, is an everyday accident: it is told with a place, or makes sense.
+#[test]
+fn damaged_files_are_told_with_a_line() {
+    let told = |text: &str| {
+        if let Err(error) = Policy::from_toml_str(text) {
+            assert!(!error.problems().is_empty());
+            for problem in error.problems() {
+                assert!(problem.starts_with("line "), "{problem}");
+            }
+        }
+    };
+    for end in 0..FIVE_TASKS.len() {
+        told(&FIVE_TASKS[..end]);
+    }
+    let lines: Vec<_> = FIVE_TASKS.lines().collect();
+    for missing in 0..lines.len() {
+        let mut rest = lines.clone();
+        rest.remove(missing);
+        told(&rest.join("\n"));
+    }
+    let json =
+        json!({"tasks": {"a": {"primary": "ollama/x", "stop": ["\u{e9}", "b"], "seed": -1.0}}});
+    let json = serde_json::to_string_pretty(&json).unwrap();
+    assert!(Policy::from_json_str(&json).is_ok());
+    for end in (0..json.len()).filter(|end| json.is_char_boundary(*end)) {
+        let found = problems(Policy::from_json_str(&json[..end]));
+        assert!(found[0].starts_with("line "), "{found:?}");
+    }
+}
+
 #[test]
 fn files_that_cannot_be_read_say_why() {
     let folder = Folder::new("files");
