@@ -12,15 +12,6 @@ pub(super) fn add(policy: &Policy, places: &Places, lints: &mut Findings) {
         timeouts(task, places, lints);
     }
     unused(policy, places, lints);
-    for provider in policy.providers.values() {
-        if let Credential::Missing(sentence) = &provider.api_key {
-            let path = join("providers", &provider.name);
-            lints.add(
-                places.find(&path),
-                format!("its models will be skipped: {sentence}"),
-            );
-        }
-    }
 }
 
 fn candidates(task: &Task, places: &Places, lints: &mut Findings) {
@@ -95,14 +86,12 @@ fn unused(policy: &Policy, places: &Places, lints: &mut Findings) {
         .chain(policy.models.values())
         .map(|model| model.provider.name.as_str())
         .collect();
-    for provider in policy
-        .providers
-        .keys()
-        .filter(|name| !providers.contains(name.as_str()))
-    {
-        lints.add(
-            places.find(&join("providers", provider)),
-            "no model is at this provider",
-        );
+    for (name, provider) in &policy.providers {
+        let place = places.find(&join("providers", name));
+        if !providers.contains(name.as_str()) {
+            lints.add(place, "no model is at this provider");
+        } else if let Credential::Missing(sentence) = &provider.api_key {
+            lints.add(place, format!("its models will be skipped: {sentence}"));
+        }
     }
 }

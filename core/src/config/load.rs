@@ -291,11 +291,30 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_that_no_header_can_carry_is_a_problem_told_once() {
+        let config = json!({"tasks": {"a": {"primary": "xai/x", "fallback": ["xai/y"]}}});
+        let env = |_: &str| Some(OsString::from("sk-secret\nsk-secret"));
+        let error = build(&located::from_value(config), &FROM_CODE, &env).expect_err("a problem");
+        assert_eq!(
+            error.problems(),
+            [
+                "tasks.a.primary: environment variable XAI_API_KEY holds characters that no header can carry (line breaks, \
+              control or non-ASCII characters)"
+            ]
+        );
+    }
+
+    #[test]
     fn nesting_is_bounded() {
-        let nest = |depth| (0..depth).fold(json!(1), |inner, _| json!([inner]));
+        let nest = |depth| (0..depth).fold(Value::from(1), |inner, _| Value::Array(vec![inner]));
         let config = |depth| {
-            json!({"models": {"m": {"use": "ollama/x", "extra_body": {"deep": nest(depth)}}},
-                   "tasks": {"a": {"primary": "m"}}})
+            let mut config = json!({
+                "models": {"m": {"use": "ollama/x", "extra_body": {}}},
+                "tasks": {"a": {"primary": "m"}},
+            });
+            // `json!` would copy the nested value by recursion.
+            config["models"]["m"]["extra_body"]["deep"] = nest(depth);
+            config
         };
         assert!(Policy::from_value(config(100)).is_ok());
         let error = Policy::from_value(config(5000)).expect_err("too deep");

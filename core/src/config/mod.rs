@@ -1,6 +1,6 @@
 //! What the user wrote → a checked, immutable [`Policy`].
 //!
-//! The way of a configuration: [`load`](self) reads text or an object into a tree that knows its lines (`located`),
+//! The way of a configuration: `load` reads text or an object into a tree that knows its lines (`located`),
 //! `shape` holds that tree against the JSON Schema of `schema`, `validate` follows references and checks values, and
 //! `lint` remarks on what is allowed but unwise. Every problem is collected and reported at once.
 

@@ -28,13 +28,17 @@ pub(super) struct Builder<'a> {
 }
 
 /// A provider that the configuration does not mention: its kind's address and the usual variable.
-pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Provider {
+///
+/// # Errors
+/// The sentence saying why what the variable holds cannot be a key.
+pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Result<Provider, String> {
     let api_key = match preset.key.map(|name| sources.variable(name)) {
         None => Credential::None,
         Some(Found::Secret { secret, .. }) => Credential::Key(secret),
-        Some(Found::Missing(sentence) | Found::Unusable(sentence)) => Credential::Missing(sentence),
+        Some(Found::Missing(sentence)) => Credential::Missing(sentence),
+        Some(Found::Unusable(sentence)) => return Err(sentence),
     };
-    Provider {
+    Ok(Provider {
         name: preset.kind.to_owned(),
         kind: preset.kind.to_owned(),
         format: preset.format,
@@ -42,7 +46,7 @@ pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Provider {
         api_key,
         headers: BTreeMap::new(),
         connect_timeout: defaults::CONNECT_TIMEOUT,
-    }
+    })
 }
 
 impl Builder<'_> {
@@ -53,10 +57,8 @@ impl Builder<'_> {
             return None;
         }
         let Some(preset) = presets::find(config.kind.as_deref().unwrap_or(name)) else {
-            let hint = match did_you_mean(name, presets::words()) {
-                hint if hint.is_empty() => ".".to_owned(),
-                hint => hint,
-            };
+            let hint = did_you_mean(name, presets::words());
+            let hint = if hint.is_empty() { "." } else { &hint };
             self.problem(
                 &path,
                 format!(

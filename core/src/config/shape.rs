@@ -19,6 +19,9 @@ pub const JSON_SCHEMA: &str = include_str!("../../schema/locum.schema.json");
 static SCHEMA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(JSON_SCHEMA).unwrap_or_default());
 
+/// The schema that takes everything.
+static ANYTHING: Value = Value::Bool(true);
+
 /// Checks `root`. What is wrong goes to `findings`; the value holds what is right.
 pub(super) fn check(root: &Node, findings: &mut Findings) -> (Value, Places) {
     let mut walk = Walk {
@@ -134,7 +137,7 @@ impl Walk<'_> {
         canonical: &str,
         place: &Place,
     ) -> Option<Value> {
-        let item_schema = schema.get("items").unwrap_or(&Value::Bool(true));
+        let item_schema = schema.get("items").unwrap_or(&ANYTHING);
         let checked: Vec<_> = items
             .iter()
             .enumerate()
@@ -161,10 +164,8 @@ impl Walk<'_> {
         canonical: &str,
         place: &Place,
     ) -> Option<Value> {
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let others = schema
-            .get("additionalProperties")
-            .unwrap_or(&Value::Bool(true));
+        let required = required(schema);
+        let is_map = properties(schema).is_none();
         let mut first: BTreeMap<String, &Entry> = BTreeMap::new();
         let mut checked = Map::new();
         for entry in entries {
@@ -172,72 +173,74 @@ impl Walk<'_> {
                 path: join(&place.path, &entry.key),
                 line: entry.line,
             };
-            let (key, entry_schema) = match properties.and_then(|known| fixed(known, &entry.key)) {
-                Some((key, schema)) => (key, schema),
-                None if *others != Value::Bool(false) => (entry.key.clone(), others),
-                None => {
-                    let known = properties
-                        .into_iter()
-                        .flat_map(Map::keys)
-                        .map(String::as_str);
-                    let hint = did_you_mean(&snake_case(&entry.key), known);
-                    self.findings.add(here, format!("unknown key{hint}"));
-                    continue;
-                }
+            let Some((key, inner)) = slot(schema, &entry.key) else {
+                let known = properties(schema).into_iter().flat_map(Map::keys);
+                let hint = did_you_mean(&snake_case(&entry.key), known.map(String::as_str));
+                self.findings.add(here, format!("unknown key{hint}"));
+                continue;
             };
             if let Some(earlier) = first.get(&key) {
-                let line = earlier
-                    .line
-                    .map_or_else(String::new, |line| format!(" on line {line}"));
-                let problem = if earlier.key == entry.key {
-                    format!("given a second time, first{line}")
-                } else {
-                    format!(
-                        "is another spelling of {:?}{line}; keep one of them",
-                        earlier.key
-                    )
-                };
-                self.findings.add(here, problem);
+                self.findings.add(here, repeated(earlier, entry));
                 continue;
             }
             first.insert(key.clone(), entry);
-            let is_map = properties.is_none_or(|known| !known.contains_key(&key));
             // A null at a fixed key is how languages with optional members say that it is not set.
-            if !is_map
-                && matches!(entry.node.kind, Kind::Leaf(Value::Null))
-                && !required(schema).contains(&key.as_str())
-            {
+            let is_null = matches!(entry.node.kind, Kind::Leaf(Value::Null));
+            if is_null && !is_map && !required.contains(&key.as_str()) {
                 continue;
             }
-            let inner = join(canonical, &key);
-            if let Some(value) = self.value(&entry.node, entry_schema, &inner, &here) {
+            if let Some(value) = self.value(&entry.node, inner, &join(canonical, &key), &here) {
                 checked.insert(key, value);
             }
         }
         if entries.is_empty() && schema.get("minProperties").is_some() {
             self.findings.add(place.clone(), "must not be empty");
         }
-        for key in required(schema) {
-            if !first.contains_key(key) {
+        for key in &required {
+            if !first.contains_key(*key) {
                 self.findings
                     .add(place.clone(), format!("{key:?} is missing"));
             }
         }
-        let whole = required(schema)
-            .into_iter()
-            .all(|key| checked.contains_key(key));
+        let whole = required.iter().all(|key| checked.contains_key(*key));
         (whole || canonical.is_empty()).then_some(Value::Object(checked))
     }
 }
 
-/// The fixed property that `key` spells, in snake_case or camelCase.
-fn fixed<'a>(known: &'a Map<String, Value>, key: &str) -> Option<(String, &'a Value)> {
-    let folded = if known.contains_key(key) {
-        key.to_owned()
+/// What to say where `entry` gives a key that `earlier` gave already.
+fn repeated(earlier: &Entry, entry: &Entry) -> String {
+    let line = earlier
+        .line
+        .map_or_else(String::new, |line| format!(" on line {line}"));
+    if earlier.key == entry.key {
+        format!("given a second time, first{line}")
     } else {
-        snake_case(key)
-    };
-    known.get(&folded).map(|schema| (folded, schema))
+        format!(
+            "is another spelling of {:?}{line}; keep one of them",
+            earlier.key
+        )
+    }
+}
+
+fn properties(schema: &Value) -> Option<&Map<String, Value>> {
+    schema.get("properties").and_then(Value::as_object)
+}
+
+/// Where `key` belongs: its canonical spelling and its schema; nothing where the schema knows no such key.
+fn slot<'a>(schema: &'a Value, key: &str) -> Option<(String, &'a Value)> {
+    if let Some(known) = properties(schema) {
+        let snake = snake_case(key);
+        let spelled = [key, &snake]
+            .into_iter()
+            .find_map(|key| known.get_key_value(key));
+        if let Some((key, inner)) = spelled {
+            return Some((key.clone(), inner));
+        }
+    }
+    match schema.get("additionalProperties") {
+        Some(Value::Bool(false)) => None,
+        inner => Some((key.to_owned(), inner.unwrap_or(&ANYTHING))),
+    }
 }
 
 fn required(schema: &Value) -> Vec<&str> {

@@ -71,8 +71,8 @@ fn sound<T>(map: BTreeMap<String, Option<Arc<T>>>) -> BTreeMap<String, Arc<T>> {
         .collect()
 }
 
-/// Names that are known by now. One with problems of its own is there without a value, or only among the places, so that
-/// references to it are not reported once more.
+/// Names that are known by now. One with problems of its own is there without a value, or only among the places, so
+/// that references to it are not reported once more.
 struct Check<'a> {
     sources: &'a Sources<'a>,
     places: &'a Places,
@@ -146,10 +146,15 @@ impl Check<'_> {
             return None;
         }
         if let Some(preset) = presets::implicit(name) {
-            let provider = Arc::new(implicit(preset, self.sources));
-            self.providers
-                .insert(name.to_owned(), Some(Arc::clone(&provider)));
-            return Some(provider);
+            let provider = match implicit(preset, self.sources) {
+                Ok(provider) => Some(Arc::new(provider)),
+                Err(sentence) => {
+                    self.problem(path, sentence);
+                    None
+                }
+            };
+            self.providers.insert(name.to_owned(), provider.clone());
+            return provider;
         }
         if presets::find(name).is_some() {
             self.problem(
