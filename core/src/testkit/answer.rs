@@ -7,11 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 use super::script::Fields;
+use super::usage::{self, Counts, tokens};
 use crate::config::Format;
 use crate::types::{ParseError, Usage, parse};
-
-/// Characters per token, for usage that the script leaves out.
-const CHARS_PER_TOKEN: u64 = 4;
 
 #[derive(Clone, Default)]
 pub(super) struct Answer {
@@ -31,28 +29,6 @@ struct Call {
     name: String,
     /// An object, or text that is sent as it is.
     arguments: Value,
-}
-
-/// Tokens: the script's, completed by an estimate.
-#[derive(Clone)]
-enum Counts {
-    /// The body says nothing about usage.
-    Absent,
-    Given {
-        input: Option<u64>,
-        output: Option<u64>,
-        rest: Usage,
-    },
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self::Given {
-            input: None,
-            output: None,
-            rest: Usage::default(),
-        }
-    }
 }
 
 /// What of a request an answer depends on.
@@ -158,7 +134,7 @@ impl Answer {
             "system_fingerprint": "fp_mock",
         });
         if let Some(usage) = self.usage(asked) {
-            set(&mut body, "usage", openai_usage(usage));
+            set(&mut body, "usage", usage::openai(usage));
         }
         body
     }
@@ -196,7 +172,7 @@ impl Answer {
             "diagnostics": null,
         });
         if let Some(usage) = self.usage(asked) {
-            set(&mut body, "usage", anthropic_usage(usage));
+            set(&mut body, "usage", usage::anthropic(usage));
         }
         body
     }
@@ -222,30 +198,11 @@ impl Answer {
     }
 
     fn usage(&self, asked: &Asked<'_>) -> Option<Usage> {
-        let Counts::Given {
-            input,
-            output,
-            rest,
-        } = &self.usage
-        else {
-            return None;
-        };
-        let reasoning = self.reasoning.as_deref().map_or(0, tokens);
-        let said = tokens(&self.text) + self.refusal.as_deref().map_or(0, tokens);
         let called: u64 = self.tool_calls.iter().map(Call::tokens).sum();
-        let reasoning = if rest.reasoning == 0 {
-            reasoning
-        } else {
-            rest.reasoning
-        };
-        let output = output.unwrap_or_else(|| (said + called + reasoning).max(1));
-        let cached = rest.cached_input.saturating_add(rest.cache_write);
-        Some(Usage {
-            input: input.unwrap_or_else(|| prompt_tokens(asked.body).max(cached)),
-            output,
-            reasoning: reasoning.min(output),
-            ..*rest
-        })
+        let refused = self.refusal.as_deref().map_or(0, tokens);
+        let said = tokens(&self.text) + refused + called;
+        let reasoned = self.reasoning.as_deref().map_or(0, tokens);
+        self.usage.complete(asked.body, said, reasoned)
     }
 }
 
@@ -315,96 +272,10 @@ impl Call {
     }
 }
 
-impl Counts {
-    fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
-        let known = [
-            "input",
-            "output",
-            "cached_input",
-            "cache_write",
-            "reasoning",
-        ];
-        let mut fields = Fields::new(value, path, &known)?;
-        let (input, output) = (fields.whole("input")?, fields.whole("output")?);
-        let rest = Usage {
-            cached_input: fields.whole("cached_input")?.unwrap_or(0),
-            cache_write: fields.whole("cache_write")?.unwrap_or(0),
-            reasoning: fields.whole("reasoning")?.unwrap_or(0),
-            ..Usage::default()
-        };
-        if input.is_some_and(|input| rest.cached_input.saturating_add(rest.cache_write) > input) {
-            return Err(fields.wrong("input", "less than its cached_input and cache_write"));
-        }
-        if output.is_some_and(|output| rest.reasoning > output) {
-            return Err(fields.wrong("output", "less than its reasoning"));
-        }
-        Ok(Self::Given {
-            input,
-            output,
-            rest,
-        })
-    }
-}
-
-fn openai_usage(usage: Usage) -> Value {
-    json!({
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.input.saturating_add(usage.output),
-        "prompt_tokens_details": { "cached_tokens": usage.cached_input, "audio_tokens": 0 },
-        "completion_tokens_details": {
-            "reasoning_tokens": usage.reasoning,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    })
-}
-
-/// Anthropic counts what was read from and written to the cache beside the input, not in it.
-fn anthropic_usage(usage: Usage) -> Value {
-    let cached = usage.cached_input.saturating_add(usage.cache_write);
-    json!({
-        "input_tokens": usage.input.saturating_sub(cached),
-        "cache_creation_input_tokens": usage.cache_write,
-        "cache_read_input_tokens": usage.cached_input,
-        "cache_creation": {
-            "ephemeral_5m_input_tokens": usage.cache_write,
-            "ephemeral_1h_input_tokens": 0,
-        },
-        "output_tokens": usage.output,
-        "output_tokens_details": { "thinking_tokens": usage.reasoning },
-        "server_tool_use": null,
-        "service_tier": "standard",
-        "inference_geo": null,
-        "speed": null,
-    })
-}
-
 /// Sets a member of what is an object.
 fn set(object: &mut Value, key: &str, value: impl Into<Value>) {
     if let Some(map) = object.as_object_mut() {
         map.insert(key.to_owned(), value.into());
-    }
-}
-
-fn tokens(text: &str) -> u64 {
-    let chars = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
-    chars.div_ceil(CHARS_PER_TOKEN)
-}
-
-/// About what the request's chat and tools would count.
-fn prompt_tokens(body: &Value) -> u64 {
-    let parts = ["system", "messages", "tools"].map(|key| body.get(key).map_or(0, texts));
-    parts.iter().sum::<u64>().max(1)
-}
-
-fn texts(value: &Value) -> u64 {
-    match value {
-        Value::String(text) => tokens(text),
-        Value::Array(items) => items.iter().map(texts).sum(),
-        Value::Object(map) => map.values().map(texts).sum(),
-        _ => 0,
     }
 }
 

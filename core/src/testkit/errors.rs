@@ -22,7 +22,7 @@ struct OpenAi {
     status: u16,
     /// `error.type`.
     kind: &'static str,
-    /// Whether `error.code` is the word (as OpenAI has it) or null.
+    /// `error.code`; null where OpenAI sends none.
     code: Option<&'static str>,
     param: Option<&'static str>,
     message: &'static str,
@@ -61,8 +61,7 @@ const fn anthropic(status: u16, kind: &'static str, message: &'static str) -> An
 
 const INVALID: &str = "invalid_request_error";
 
-/// `{model}` in a message is the request's model. Where several words share a row, an OpenAI code that is itself one
-/// of the words is sent as the word.
+/// `{model}` in a message is the request's model.
 const ROWS: &[Row] = &[
     Row {
         words: &["rate_limit_exceeded", "rate_limit_error"],

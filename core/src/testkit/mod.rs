@@ -28,6 +28,7 @@ mod log;
 mod script;
 mod server;
 mod stage;
+mod usage;
 
 use std::fmt;
 use std::io;

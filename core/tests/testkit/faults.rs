@@ -162,3 +162,40 @@ async fn the_log_tells_what_came_and_keeps_no_key() {
     );
     assert!(!format!("{:?}", mock.log()).contains("How are you"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_the_answer_finds_it_logged() {
+    let mock = mock(json!({ "a": [] })).await;
+    let mut client = Client::new(&mock).await;
+    for n in 0..300 {
+        client.chat("a").await;
+        assert!(mock.log()[n].answered_ms.is_some(), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_is_answered_when_it_is_out() {
+    let size = 16 * 1024 * 1024;
+    let mock = mock(json!({ "a": [{ "body": "x".repeat(size) }] })).await;
+    for taken in [true, false] {
+        let mut client = Client::new(&mock).await;
+        client.ask("a").await;
+        client.head().await.unwrap();
+        let n = u64::from(!taken);
+        let seen = &mock.log()[usize::from(!taken)];
+        assert_eq!(
+            (seen.status, seen.answered_ms),
+            (Some(200), None),
+            "the buffers are full"
+        );
+        if taken {
+            let mut body = vec![0; size];
+            client.0.read_exact(&mut body).await.unwrap();
+            assert_eq!(mock.wait_closed("a", n, LONG).await, None);
+            assert!(mock.log()[0].answered_ms.is_some());
+        } else {
+            drop(client);
+            assert!(mock.wait_closed("a", n, LONG).await.is_some());
+        }
+    }
+}
