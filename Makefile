@@ -41,7 +41,7 @@ lint: build-python build-node
 	cd bindings-node && npm run --silent lint
 
 schema:
-	LOCUM_UPDATE_SCHEMA=1 cargo test -p locum --features schema --test schema
+	LOCUM_UPDATE_SCHEMA=1 cargo test -p locum --features schema committed_schema
 
 examples: build-cli build-python build-node
 	@for example in 01-quickstart 02-fallback; do for language in rust python node; do \

@@ -105,7 +105,7 @@ pub(super) struct TaskConfig {
     pub(super) fallback_on: Option<Vec<FallbackOnWord>>,
     /// Failures that surface instead of falling back. Default: none.
     pub(super) strict: Option<Vec<StrictWord>>,
-    /// Whether a parameter that a model rejects is left out and the call tried again. Default: false.
+    /// Whether a parameter that a model rejects is left out and the call tried again. Default: true.
     pub(super) drop_unsupported: Option<bool>,
     #[serde(flatten)]
     pub(super) params: ParamsConfig,

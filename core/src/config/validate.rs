@@ -206,14 +206,16 @@ impl Check<'_> {
             candidates: candidates.into_iter().collect::<Option<_>>()?,
             max_latency: config.max_latency_ms.map(Duration::from_millis),
             max_input_tokens: config.max_input_tokens,
-            allow_fallback: config.allow_fallback.unwrap_or(true),
+            allow_fallback: config.allow_fallback.unwrap_or(defaults::ALLOW_FALLBACK),
             retries: config.retries.unwrap_or(defaults::RETRIES),
             max_retry_wait: config
                 .max_retry_wait_ms
                 .map_or(defaults::MAX_RETRY_WAIT, Duration::from_millis),
             fallback_on: set(config.fallback_on),
             strict: set(config.strict),
-            drop_unsupported: config.drop_unsupported.unwrap_or(false),
+            drop_unsupported: config
+                .drop_unsupported
+                .unwrap_or(defaults::DROP_UNSUPPORTED),
             params,
         })
     }

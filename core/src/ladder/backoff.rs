@@ -4,6 +4,12 @@ use std::time::Duration;
 
 /// Without a deadline, a longer server delay than this is not waited for. The official SDKs obey up to 60 s too.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Without a deadline or a limit of its own, an attempt ends after this long, as in the official SDKs.
+pub(super) const ATTEMPT_LIMIT: Duration = Duration::from_secs(600);
+/// First backoff of a retry: short, since the deadline is shared with the stand-ins.
+pub(super) const BRIEF: Duration = Duration::from_millis(100);
+/// First backoff after throttling, whose windows are seconds long.
+pub(super) const THROTTLED: Duration = Duration::from_secs(1);
 /// A server delay up to this is waited out even while a stand-in exists: about what switching costs the user anyway.
 pub(super) const SHORT_WAIT: Duration = Duration::from_secs(1);
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::backoff::{LONGEST_WAIT, SHORT_WAIT, delay};
+use super::backoff::{BRIEF, LONGEST_WAIT, SHORT_WAIT, THROTTLED, delay};
 use super::machine::{Answer, Ladder};
 use super::verdict::{Fallback, Retry, Verdict, verdict};
 use crate::error::ErrorKind;
@@ -62,27 +62,23 @@ impl Ladder {
             (retry, _) => retry,
         };
         let server = failure.retry_after.unwrap_or_default();
-        let brief = Duration::from_millis(100);
         let (most, wait, beside_stand_in) = match retry {
             Retry::Never => return None,
             Retry::AtOnce => (1, server, true),
-            Retry::Quick => (1, delay(&mut self.rng, brief, used, server), true),
+            Retry::Quick => (1, delay(&mut self.rng, BRIEF, used, server), true),
             Retry::LastOnce(floor) => (
                 1,
-                delay(&mut self.rng, brief, used, floor.max(server)),
+                delay(&mut self.rng, BRIEF, used, floor.max(server)),
                 false,
             ),
             Retry::Throttled(_) if stand_in => {
                 (u32::MAX, server, !server.is_zero() && server <= SHORT_WAIT)
             }
-            Retry::Throttled(floor) => {
-                let base = Duration::from_secs(1);
-                (
-                    u32::MAX,
-                    delay(&mut self.rng, base, used, floor.max(server)),
-                    false,
-                )
-            }
+            Retry::Throttled(floor) => (
+                u32::MAX,
+                delay(&mut self.rng, THROTTLED, used, floor.max(server)),
+                false,
+            ),
         };
         let left = self
             .plan

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use super::backoff::race_delay;
+use super::backoff::{ATTEMPT_LIMIT, race_delay};
 use super::plan::Plan;
 use super::trail::Trail;
 use super::verdict::{Verdict, verdict};
 use crate::error::ErrorKind;
 use crate::types::{Amend, Attempt, Failure, FinishReason, Next, Outcome, Usage};
-
-/// Without a deadline or a limit of its own, an attempt ends after this long, as in the official SDKs.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(600);
 
 /// What happened.
 #[derive(Debug, Clone)]

@@ -13,7 +13,8 @@ mod secrets;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use locum::config::{Credential, Format, JSON_SCHEMA, Policy, Secret};
+use locum::Secret;
+use locum::config::{Credential, Format, JSON_SCHEMA, Policy};
 use locum::types::{FallbackOn, Feature, Strict};
 use locum::{Error, ErrorKind};
 use serde_json::{Value, json};
@@ -100,7 +101,7 @@ retries = 0
 max_retry_wait_ms = 500
 fallback_on = ["content_filter", "length"]
 strict = ["auth"]
-drop_unsupported = true
+drop_unsupported = false
 [tasks.title_generation]
 primary = "openai/gpt-4.1-nano"
 allow_fallback = false
@@ -133,7 +134,7 @@ fn the_five_classic_tasks() {
     assert_eq!(chat.max_input_tokens, Some(16000));
     assert_eq!(chat.retries, 1);
     assert_eq!(chat.max_retry_wait, Duration::from_secs(2));
-    assert!(chat.allow_fallback && !chat.drop_unsupported);
+    assert!(chat.allow_fallback && chat.drop_unsupported);
     assert!(chat.fallback_on.is_empty() && chat.strict.is_empty());
     assert_eq!(chat.candidates[0].params.temperature, Some(0.2));
     assert_eq!(chat.candidates[0].alias.as_deref(), Some("flagship"));
@@ -143,7 +144,7 @@ fn the_five_classic_tasks() {
     assert_eq!(extraction.max_retry_wait, Duration::from_millis(500));
     assert!(extraction.fallback_on.contains(&FallbackOn::ContentFilter));
     assert!(extraction.fallback_on.contains(&FallbackOn::Length));
-    assert!(extraction.strict.contains(&Strict::Auth) && extraction.drop_unsupported);
+    assert!(extraction.strict.contains(&Strict::Auth) && !extraction.drop_unsupported);
     let stop = &policy.tasks["document_summary"].params.stop;
     assert_eq!(*stop, Some(vec!["END".to_owned()]));
     assert!(!policy.tasks["title_generation"].allow_fallback);

@@ -1,6 +1,7 @@
 //! Where keys come from, and that none is ever shown.
 
-use locum::config::{Credential, Policy, Secret};
+use locum::Secret;
+use locum::config::{Credential, Policy};
 use serde_json::json;
 
 use super::{Folder, problems, toml};
