@@ -233,7 +233,7 @@ impl Router {
             None
         };
         Arc::new(ModelSeat {
-            params: task.params.merged(&model.params).merged(&options.params),
+            params: params(task, &model, options),
             known: known.unwrap_or_default(),
             model,
         })
@@ -475,6 +475,10 @@ impl Seat for ModelSeat {
     }
 }
 
+fn params(task: &Task, model: &Model, options: &Options) -> Params {
+    task.params.merged(&model.params).merged(&options.params)
+}
+
 fn plan(task: &Task, choices: &[Choice], options: &Options) -> Plan {
     let asked = options.timeout_ms.map(Duration::from_millis);
     Plan {
@@ -485,7 +489,7 @@ fn plan(task: &Task, choices: &[Choice], options: &Options) -> Plan {
                 provider: choice.model.provider.name.as_str().into(),
                 skip: choice.skip.clone(),
                 timeout: choice.model.timeout,
-                reasons: choice.model.params.merged(&options.params).reasons(),
+                reasons: params(task, &choice.model, options).reasons(),
                 context_window: choice.model.context_window,
                 max_request_bytes: match choice.model.provider.format {
                     Format::OpenAiChat => None,
