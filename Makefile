@@ -19,7 +19,7 @@ demo: build-cli build-python build-node
 test:
 	@echo "Lints, then all tests in Rust, Python and Node. About 12 minutes from a clean clone on two cores, 3 after that."
 	@$(MAKE) --no-print-directory lint rust python node
-	@tools/counts $(LOGS)
+	@.ci/counts $(LOGS)
 
 rust:
 	@mkdir -p $(LOGS)
@@ -73,10 +73,10 @@ build-node: bindings-node/node_modules/.ready examples/node/node_modules/locum
 	cd bindings-node && npm run --silent build:debug
 
 judges: build-cli build-python build-node
-	tools/judges
+	.ci/judges
 
 package-test:
-	tools/package-test
+	.ci/package-test
 
 test-real: build-cli build-python build-node
-	tools/test-real
+	.ci/test-real

@@ -1,0 +1,26 @@
+// Plays calls.json through the Node API. LOCUM_CONFIG names the configuration, LOCUM_MODULE where `locum` is found.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+const { Router, LocumError } = createRequire(join(process.env.LOCUM_MODULE, 'index.js'))('locum')
+const router = Router.fromFile(process.env.LOCUM_CONFIG)
+const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())
+
+for (const call of JSON.parse(readFileSync(new URL('calls.json', import.meta.url)))) {
+  const { repeat, times } = call.messages
+  const messages = repeat ? repeat.repeat(times) : call.messages
+  const found = await router.complete(call.task, messages, { maxOutputTokens: 24, ...call.options }).catch((error) => {
+    if (error instanceof LocumError) return error
+    throw error
+  })
+  for (const [name, wanted] of Object.entries(call.expect)) {
+    const value = found[camel(name)]
+    const why = `FAILED ${call.name}: ${name} is ${JSON.stringify(value)}`
+    if (name === 'parsed') assert.equal(typeof value?.[wanted], 'boolean', why)
+    else if (name === 'usage') assert.ok(value.input > 0 && value.output > 0, why)
+    else assert.equal(value, wanted, why)
+  }
+  console.log(`ok node: ${call.name}`)
+}
