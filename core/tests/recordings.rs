@@ -7,7 +7,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::print_stdout
+    clippy::print_stdout,
+    clippy::result_large_err,
+    clippy::needless_pass_by_value
 )]
 
 #[path = "recordings/answers.rs"]

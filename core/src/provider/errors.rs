@@ -250,9 +250,10 @@ pub(super) fn inside(value: &Value) -> Option<ErrorBody> {
                 || word("type") == Some("error")
                 || word("object") == Some("error")
                 || (!answers
-                    && ["message", "detail"]
-                        .iter()
-                        .any(|key| map.get(*key).is_some_and(states_something)))
+                    && (word("message").is_some_and(|words| !words.is_empty())
+                        || map.get("detail").is_some_and(|detail| {
+                            (detail.is_string() || detail.is_array()) && states_something(detail)
+                        })))
         }
         _ => false,
     };

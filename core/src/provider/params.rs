@@ -33,11 +33,13 @@ const VITAL: [&str; 14] = [
 ];
 
 /// The canonical name of a droppable parameter by what providers call it.
-const NAMES: [(&str, &str); 15] = [
+const NAMES: [(&str, &str); 17] = [
     ("tool_choice", "tool_choice"),
     ("temperature", "temperature"),
     ("top_p", "top_p"),
     ("reasoning_effort", "reasoning_effort"),
+    ("effort parameter", "reasoning_effort"),
+    ("adaptive thinking", "reasoning_effort"),
     ("reasoning.effort", "reasoning_effort"),
     ("output_config.effort", "reasoning_effort"),
     ("thinking", "reasoning_effort"),
@@ -52,7 +54,7 @@ const NAMES: [(&str, &str); 15] = [
 ];
 
 /// Of those, the words that mean the parameter even without quotes around them.
-const UNQUOTED: usize = 4;
+const UNQUOTED: usize = 6;
 
 /// The droppable parameter an error is about, by its canonical name: from the member the provider named, else from
 /// the message (in lower case).

@@ -224,10 +224,8 @@ fn plain(value: &Value) -> Value {
                 let hint = ["prompt_cache_breakpoint", "cache_control"].contains(&key.as_str());
                 let reasoning =
                     ["reasoning_content", "reasoning", "reasoning_details"].contains(&key.as_str());
-                !value.is_null()
-                    && !hint
-                    && !reasoning
-                    && !(*key == "tool_calls" && value.as_array().is_some_and(Vec::is_empty))
+                let no_calls = *key == "tool_calls" && value.as_array().is_some_and(Vec::is_empty);
+                !(value.is_null() || hint || reasoning || no_calls)
             })
             .map(|(key, value)| (key.clone(), plain(value)))
             .collect(),

@@ -148,9 +148,8 @@ impl Entry<'_> {
 
     /// Whether a member of an earlier answer goes back to the server.
     fn keeps(&self, key: &str, value: &Value) -> bool {
-        !value.is_null()
-            && !self.0.dialect.refuses.contains(&key)
-            && !(self.0.strip_reasoning && REASONING_MEMBERS.contains(&key))
+        let foreign = self.0.strip_reasoning && REASONING_MEMBERS.contains(&key);
+        !(value.is_null() || foreign || self.0.dialect.refuses.contains(&key))
     }
 }
 
