@@ -97,6 +97,10 @@ pub(crate) fn expected_kind(api: &str, status: u16, body: &str) -> &'static str 
     ]) || says(&[
         "is not a valid model id",
         "supported api model names are",
+        "not found for api version",
+        "model identifier is invalid",
+        "on-demand throughput",
+        "invalid model",
         "model not found",
         "does not exist",
     ]) && client
@@ -109,6 +113,8 @@ pub(crate) fn expected_kind(api: &str, status: u16, body: &str) -> &'static str 
             "does not support",
             "unsupported",
             "deprecated for this model",
+            "may only be set to",
+            "may not be enabled when",
             "schema is too complex",
             "too many strict",
             "too many optional",
@@ -173,16 +179,37 @@ fn expected_of_size(text: &str) -> Option<&'static str> {
             "context_overflow"
         });
     }
+    // "'max_tokens' … is too large: A. … maximum context length is N tokens and your request has P input tokens".
+    if text.contains("is too large") && text.contains("input tokens") && text.contains("max_tokens")
+    {
+        return Some("invalid_request");
+    }
+    let caps = [
+        "less than or equal to",
+        "valid range of max_tokens",
+        "maximum tokens you requested exceed",
+    ];
+    if caps.iter().any(|cap| text.contains(cap))
+        && (text.contains("max_tokens") || text.contains("maximum tokens"))
+    {
+        return Some("invalid_request");
+    }
     let phrases = [
         "prompt is too long",
+        "prompt too long",
         "context_length_exceeded",
         "context window",
         "maximum context length",
+        "maximum number of tokens",
         "maximum prompt length",
         "available context size",
+        "greater than the context length",
+        "prompt token count",
         "too_many_prompt_tokens",
         "reduce the length",
         "input is too long",
+        "input tokens exceeded",
+        "size limit exceeded",
         "token limit",
         "too large for model with",
     ];
