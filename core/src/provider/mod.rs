@@ -15,6 +15,7 @@ mod params;
 mod wait;
 mod wire;
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -26,7 +27,7 @@ use crate::transport::{HttpAnswer, HttpRequest};
 use crate::types::{Amend, Completion, Failure, Params, Request};
 
 /// Where and how one candidate is asked: everything of it that a codec needs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Target<'a> {
     /// The provider's name in the configuration.
     pub provider: &'a str,
@@ -48,6 +49,20 @@ pub struct Target<'a> {
     pub amends: &'a [Amend],
     /// How long connecting may take.
     pub connect_timeout: Duration,
+}
+
+impl fmt::Debug for Target<'_> {
+    /// Without the key, and without header values, which may be keys too.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("provider", &self.provider)
+            .field("kind", &self.kind)
+            .field("base_url", &self.base_url)
+            .field("model", &self.model)
+            .field("params", &self.params)
+            .field("amends", &self.amends)
+            .finish_non_exhaustive()
+    }
 }
 
 /// OpenAI chat completions, of OpenAI and of every compatible server.

@@ -70,6 +70,10 @@ pub(super) fn droppable(param: Option<&str>, text: &str) -> Option<String> {
             None => Some(root.to_owned()),
         };
     }
+    // Older models do not know strict tools: "tools.0.custom.strict: Extra inputs are not permitted".
+    if text.contains(".strict: ") {
+        return Some("strict".to_owned());
+    }
     let quoted = |word: &str| {
         ['`', '\'', '"'].iter().any(|quote| {
             text.contains(&format!("{quote}{word}{quote}"))
@@ -108,6 +112,8 @@ pub(super) struct Asked<'a> {
     pub(super) tool_choice: Option<&'a ToolChoice>,
     /// Whether reasoning state of the history is left out.
     pub(super) strip_reasoning: bool,
+    /// Whether tools may promise that their arguments match the schema.
+    pub(super) strict_tools: bool,
     /// Members of `extra_body`, the call's over the alias's; empty values included.
     pub(super) extra: Map<String, Value>,
     pub(super) warnings: Vec<String>,
@@ -123,6 +129,7 @@ impl<'a> Asked<'a> {
             params: target.params.clone(),
             tool_choice: request.tool_choice.as_ref(),
             strip_reasoning: false,
+            strict_tools: true,
             extra,
             warnings: Vec::new(),
         };
@@ -146,7 +153,13 @@ impl<'a> Asked<'a> {
     fn amend(&mut self, amend: &Amend, target: &Target<'_>, request: &Request) {
         match amend {
             Amend::Drop(name) => {
-                if self.drop(name) {
+                if name == "strict" {
+                    self.strict_tools = false;
+                    self.warn(format!(
+                        "strict tools left out: {} does not know them",
+                        target.model
+                    ));
+                } else if self.drop(name) {
                     self.warn(format!(
                         "{name} left out: {} does not accept it",
                         target.model

@@ -60,6 +60,7 @@ const ERRORS: &[Case] = &[
     (400, "", "invalid_request_error", "`temperature` is deprecated for this model", "unsupported", None),
     (400, "", "invalid_request_error", "`temperature` may only be set to 1 when thinking is enabled", "unsupported", None),
     (400, "", "", "Thinking may not be enabled when tool_choice forces tool use.", "unsupported", None),
+    (400, "", "invalid_request_error", "tools.0.custom.strict: Extra inputs are not permitted", "unsupported", None),
     (501, "", "not_supported_error", "no", "unsupported", None),
     (400, "", "invalid_request_error", "Invalid `signature` in `thinking` block", "invalid_request", Some("history")),
     (400, "", "invalid_request_error", "messages: wrong", "invalid_request", None),

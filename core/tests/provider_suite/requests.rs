@@ -281,3 +281,38 @@ fn anthropic_parameters() {
         .unwrap_err();
     assert_eq!(failure.kind.as_str(), "unsupported");
 }
+
+#[test]
+fn strict_tools_can_be_left_out() {
+    let (asked, _) = request(
+        json!([{"role": "user", "content": "Hi"}]),
+        json!({"tools": [{"name": "f", "strict": true}]}),
+    );
+    let knows = Setup::default();
+    let older = Setup {
+        amends: vec![Amend::Drop("strict".into())],
+        ..Setup::default()
+    };
+    for format in FORMATS {
+        assert!(
+            knows
+                .encode(format, &asked)
+                .0
+                .to_string()
+                .contains("strict")
+        );
+        let (body, _, warnings) = older.encode(format, &asked);
+        assert!(!body.to_string().contains("strict"));
+        assert_eq!(warnings.len(), 1);
+    }
+}
+
+#[test]
+fn a_target_prints_no_secret() {
+    let setup = Setup {
+        headers: vec![("x-key", "hush")],
+        ..Setup::default()
+    };
+    let printed = format!("{:?}", setup.target(Format::Chat));
+    assert!(!printed.contains("secret") && !printed.contains("hush"));
+}

@@ -30,7 +30,7 @@ pub(super) fn encode(
     body.put("model", target.model);
     body.put("messages", &history);
     if !request.tools.is_empty() {
-        body.put("tools", &Tools(&request.tools));
+        body.put("tools", &Tools(&request.tools, asked.strict_tools));
         body.put_some(
             "tool_choice",
             asked.tool_choice.map(|choice| tool_choice(dialect, choice)),
@@ -261,7 +261,8 @@ struct Function<'a> {
     arguments: &'a str,
 }
 
-struct Tools<'a>(&'a [Tool]);
+/// Tools, with their `strict` if the model knows it.
+struct Tools<'a>(&'a [Tool], bool);
 
 impl Serialize for Tools<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -271,7 +272,7 @@ impl Serialize for Tools<'_> {
                 name: &tool.name,
                 description: tool.description.as_deref(),
                 parameters: tool.parameters.as_ref(),
-                strict: tool.strict,
+                strict: tool.strict.filter(|_| self.1),
             },
         }))
     }
