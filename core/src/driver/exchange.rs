@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use memchr::memmem;
 
 use crate::error::ErrorKind;
 use crate::provider::{Provider, Target};
@@ -30,33 +31,36 @@ pub(super) async fn exchange(
     let amends = [seat.known(), &amends].concat();
     let target = seat.target(&amends);
     let codec = seat.codec();
-    let result = async {
-        let (http, warnings) = codec.encode(&target, &request)?;
-        let response = transport.send(http).await.map_err(broken)?;
-        let answer = read(response).await?;
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
-        let mut completion = codec.decode(&target, &request, &answer, now)?;
-        completion.warnings.splice(0..0, warnings);
-        Ok(completion)
+    let (http, warnings) = codec.encode(&target, &request)?;
+    let response = transport.send(http).await.map_err(broken)?;
+    let mut answer = read(response).await?;
+    if let Some(key) = target.api_key {
+        conceal(&mut answer.body, key);
     }
-    .await;
-    result.map_err(|mut failure: Failure| {
-        // Providers quote the key they refuse; most mask it, none promises to.
-        if let Some(key) = target
-            .api_key
-            .map(Secret::expose)
-            .filter(|key| !key.is_empty())
-        {
-            failure.message = failure.message.replace(key, "[secret]");
-            failure.provider_code = failure
-                .provider_code
-                .map(|code| code.replace(key, "[secret]"));
-        }
-        failure
-    })
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let mut completion = codec.decode(&target, &request, &answer, now)?;
+    completion.warnings.splice(0..0, warnings);
+    Ok(completion)
+}
+
+/// Providers quote the key they refuse; most mask it, none promises to. It is taken out before anything reads the body.
+fn conceal(body: &mut Bytes, key: &Secret) {
+    let key = key.expose().as_bytes();
+    if key.is_empty() || memmem::find(body, key).is_none() {
+        return;
+    }
+    let mut clean = Vec::with_capacity(body.len());
+    let mut rest = 0;
+    for at in memmem::find_iter(body, key) {
+        clean.extend_from_slice(body.get(rest..at).unwrap_or_default());
+        clean.extend_from_slice(b"[secret]");
+        rest = at + key.len();
+    }
+    clean.extend_from_slice(body.get(rest..).unwrap_or_default());
+    *body = clean.into();
 }
 
 /// Reads the body up to the limit. An error status counts even if its body breaks off: the status is the news.

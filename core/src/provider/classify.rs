@@ -61,6 +61,29 @@ impl Phrase {
 /// Statuses that complain about the request itself, and errors inside a 200.
 const ABOUT_REQUEST: [u16; 6] = [200, 400, 413, 422, 500, 501];
 
+/// The JSON of a successful response; else what went wrong: an error status, an error inside a 200, no JSON at all.
+pub(super) fn success(
+    target: &Target<'_>,
+    answer: &HttpAnswer,
+    now: u64,
+    rows: &[&Rows],
+) -> Result<Value, Failure> {
+    let failed = |parsed, body| Err(failure(target, answer, parsed, body, now, rows));
+    if (300..400).contains(&answer.status) {
+        return Err(redirect(answer));
+    }
+    if answer.status >= 400 {
+        return failed(None, ErrorBody::from_bytes(&answer.body));
+    }
+    let Ok(parsed) = serde_json::from_slice::<Value>(errors::trim(&answer.body)) else {
+        return Err(malformed(answer, None, errors::describe(&answer.body)));
+    };
+    match errors::inside(&parsed) {
+        Some(body) => failed(Some(&parsed), body),
+        None => Ok(parsed),
+    }
+}
+
 /// Classifies an error response, or an error found inside a successful one.
 pub(super) fn failure(
     target: &Target<'_>,
@@ -100,7 +123,7 @@ pub(super) fn failure(
 }
 
 /// A response with a status between 300 and 399.
-pub(super) fn redirect(answer: &HttpAnswer) -> Failure {
+fn redirect(answer: &HttpAnswer) -> Failure {
     let mut failure = Failure::new(
         MalformedResponse,
         format!(
@@ -243,6 +266,12 @@ impl Case<'_> {
             498 | 503 | 529 => (Overloaded, None),
             501 => (Unsupported, None),
             400..=499 if self.status != 424 => (InvalidRequest, None),
+            200 if ["invalid_request_error", "badrequesterror", "bad_request"]
+                .iter()
+                .any(|word| self.body.is(word)) =>
+            {
+                (InvalidRequest, None)
+            }
             // 424 is an upstream that failed; an error inside a 200 that says nothing else is the provider's too.
             _ => (ServerError, None),
         }

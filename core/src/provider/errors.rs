@@ -146,9 +146,16 @@ impl ErrorBody {
         }
         self.name(value.pointer("/details/error_code"));
         self.name(value.pointer("/innererror/code"));
-        self.name(value.get("code"));
-        self.name(value.get("type").filter(|kind| *kind != "error"));
-        self.name(value.get("status").filter(|status| status.is_string()));
+        for key in ["code", "type", "status"] {
+            let word = value
+                .get(key)
+                .filter(|word| *word != "error" && (key == "code" || word.is_string()));
+            let known = self.names.len();
+            self.name(word);
+            if self.code.is_none() && self.names.len() > known {
+                self.code = word.map(|word| cut(word.as_str().unwrap_or(&word.to_string())));
+            }
+        }
         if self.param.is_none() {
             self.param = string(value.get("param"));
         }
@@ -227,9 +234,6 @@ impl ErrorBody {
             return;
         }
         self.names.push(name.to_lowercase());
-        if self.code.is_none() {
-            self.code = Some(cut(&name));
-        }
     }
 }
 
@@ -246,9 +250,10 @@ pub(super) fn inside(value: &Value) -> Option<ErrorBody> {
                 || word("type") == Some("error")
                 || word("object") == Some("error")
                 || (!answers
-                    && ["message", "detail"]
-                        .iter()
-                        .any(|key| map.get(*key).is_some_and(states_something)))
+                    && (word("message").is_some_and(|words| !words.is_empty())
+                        || map.get("detail").is_some_and(|detail| {
+                            (detail.is_string() || detail.is_array()) && states_something(detail)
+                        })))
         }
         _ => false,
     };

@@ -33,11 +33,13 @@ const VITAL: [&str; 14] = [
 ];
 
 /// The canonical name of a droppable parameter by what providers call it.
-const NAMES: [(&str, &str); 15] = [
+const NAMES: [(&str, &str); 17] = [
     ("tool_choice", "tool_choice"),
     ("temperature", "temperature"),
     ("top_p", "top_p"),
     ("reasoning_effort", "reasoning_effort"),
+    ("effort parameter", "reasoning_effort"),
+    ("adaptive thinking", "reasoning_effort"),
     ("reasoning.effort", "reasoning_effort"),
     ("output_config.effort", "reasoning_effort"),
     ("thinking", "reasoning_effort"),
@@ -52,7 +54,7 @@ const NAMES: [(&str, &str); 15] = [
 ];
 
 /// Of those, the words that mean the parameter even without quotes around them.
-const UNQUOTED: usize = 4;
+const UNQUOTED: usize = 6;
 
 /// The droppable parameter an error is about, by its canonical name: from the member the provider named, else from
 /// the message (in lower case).
@@ -67,6 +69,10 @@ pub(super) fn droppable(param: Option<&str>, text: &str) -> Option<String> {
             None if root.is_empty() || VITAL.contains(&root) => None,
             None => Some(root.to_owned()),
         };
+    }
+    // Older models do not know strict tools: "tools.0.custom.strict: Extra inputs are not permitted".
+    if text.contains(".strict: ") {
+        return Some("strict".to_owned());
     }
     let quoted = |word: &str| {
         ['`', '\'', '"'].iter().any(|quote| {
@@ -106,6 +112,8 @@ pub(super) struct Asked<'a> {
     pub(super) tool_choice: Option<&'a ToolChoice>,
     /// Whether reasoning state of the history is left out.
     pub(super) strip_reasoning: bool,
+    /// Whether tools may promise that their arguments match the schema.
+    pub(super) strict_tools: bool,
     /// Members of `extra_body`, the call's over the alias's; empty values included.
     pub(super) extra: Map<String, Value>,
     pub(super) warnings: Vec<String>,
@@ -121,6 +129,7 @@ impl<'a> Asked<'a> {
             params: target.params.clone(),
             tool_choice: request.tool_choice.as_ref(),
             strip_reasoning: false,
+            strict_tools: true,
             extra,
             warnings: Vec::new(),
         };
@@ -144,7 +153,13 @@ impl<'a> Asked<'a> {
     fn amend(&mut self, amend: &Amend, target: &Target<'_>, request: &Request) {
         match amend {
             Amend::Drop(name) => {
-                if self.drop(name) {
+                if name == "strict" {
+                    self.strict_tools = false;
+                    self.warn(format!(
+                        "strict tools left out: {} does not know them",
+                        target.model
+                    ));
+                } else if self.drop(name) {
                     self.warn(format!(
                         "{name} left out: {} does not accept it",
                         target.model

@@ -62,6 +62,9 @@ pub(in crate::provider) const ROWS: Rows = Rows {
             InvalidRequest,
             Some("history"),
         ),
+        Phrase::new(REQUEST, &["may not be enabled when"], Unsupported, None),
+        Phrase::new(REQUEST, &["may only be set to"], Unsupported, None),
+        Phrase::new(REQUEST, &["cannot both be specified"], Unsupported, None),
         Phrase::new(
             REQUEST,
             &["is deprecated for this model"],

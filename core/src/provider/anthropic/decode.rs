@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::error::ErrorKind;
-use crate::provider::errors::{self, ErrorBody};
+use crate::provider::errors;
 use crate::provider::wire::{self, count, count_at};
 use crate::provider::{Target, classify, openai_chat};
 use crate::transport::HttpAnswer;
@@ -15,81 +15,36 @@ pub(super) fn decode(
     answer: &HttpAnswer,
     now: u64,
 ) -> Result<Completion, Failure> {
-    let failed = |parsed: Option<&Value>, body: ErrorBody| {
-        let rows = [&super::ROWS, &openai_chat::ROWS];
-        Err(classify::failure(target, answer, parsed, body, now, &rows))
-    };
-    if (300..400).contains(&answer.status) {
-        return Err(classify::redirect(answer));
-    }
-    if answer.status >= 400 {
-        return failed(None, ErrorBody::from_bytes(&answer.body));
-    }
-    let Ok(raw) = serde_json::from_slice::<Value>(errors::trim(&answer.body)) else {
-        let why = errors::describe(&answer.body);
-        return Err(classify::malformed(answer, None, why));
-    };
-    if let Some(body) = errors::inside(&raw) {
-        return failed(Some(&raw), body);
-    }
+    let rows = [&super::ROWS, &openai_chat::ROWS];
+    let raw = classify::success(target, answer, now, &rows)?;
     let Some(content) = raw.get("content").and_then(Value::as_array) else {
-        return Err(classify::malformed(
-            answer,
-            Some(&raw),
-            "the answer has no content",
-        ));
+        let why = "the answer has no content";
+        return Err(classify::malformed(answer, Some(&raw), why));
     };
     let blocks = Blocks::read(content);
     let reason = raw
         .get("stop_reason")
         .and_then(Value::as_str)
         .filter(|reason| !reason.is_empty());
-    let spent = |kind: ErrorKind, why: &str| {
-        let mut failure = classify::malformed(answer, Some(&raw), why);
-        failure.kind = kind;
-        failure.provider_code = reason.map(str::to_owned);
-        failure.usage = usage(&raw);
-        failure
-    };
-    let full = reason == Some("model_context_window_exceeded");
-    if full && !blocks.spoke() {
-        let why = "the context window was full before the first word of the answer";
-        return Err(spent(ErrorKind::ContextOverflow, why));
+    let may_be_silent = reason == Some("stop_sequence") || wire::may_be_silent(target, request);
+    let mut completion = blocks
+        .complete(reason, may_be_silent)
+        .map_err(|(kind, why)| {
+            let mut failure = classify::malformed(answer, Some(&raw), why);
+            failure.kind = kind;
+            failure.provider_code = reason.map(str::to_owned);
+            failure.usage = usage(&raw);
+            failure
+        })?;
+    if completion.text.is_empty() && completion.finish.unified == FinishReason::Refusal {
+        completion.text = refusal_words(&raw);
     }
-    let cut = full || reason == Some("max_tokens");
-    let (said_more, text, reasoning) = (blocks.other, blocks.text, blocks.reasoning);
-    let calls = wire::whole_calls(blocks.calls, cut);
-    let unified = match reason {
-        _ if cut => FinishReason::Length,
-        Some("refusal") => FinishReason::Refusal,
-        Some("pause_turn") => FinishReason::Paused,
-        _ if !calls.whole.is_empty() => FinishReason::ToolCalls,
-        _ => FinishReason::Stop,
-    };
-    let silent =
-        unified == FinishReason::Stop && text.is_empty() && reasoning.is_empty() && !said_more;
-    if silent && reason != Some("stop_sequence") && !wire::may_be_silent(target, request) {
-        let why = "a normal stop with no text, tool call, reasoning or refusal";
-        return Err(spent(ErrorKind::MalformedResponse, why));
-    }
-    let mut warnings = calls.warnings;
-    warnings.extend(other_models(&raw));
-    Ok(Completion {
-        text: if text.is_empty() && unified == FinishReason::Refusal {
-            refusal_words(&raw)
-        } else {
-            text
-        },
-        reasoning: Some(reasoning).filter(|reasoning| !reasoning.is_empty()),
-        tool_calls: calls.whole,
-        finish: wire::finish(unified, reason),
-        usage: usage(&raw),
-        cost: None,
-        request_id: errors::request_id(&answer.headers, Some(&raw)),
-        served_by: raw.get("model").and_then(Value::as_str).map(str::to_owned),
-        warnings,
-        raw,
-    })
+    completion.usage = usage(&raw);
+    completion.request_id = errors::request_id(&answer.headers, Some(&raw));
+    completion.served_by = raw.get("model").and_then(Value::as_str).map(str::to_owned);
+    completion.warnings.extend(other_models(&raw));
+    completion.raw = raw;
+    Ok(completion)
 }
 
 /// A classifier's refusal has no content; what there is to say stands beside the stop reason.
@@ -132,8 +87,43 @@ impl Blocks {
         blocks
     }
 
-    fn spoke(&self) -> bool {
-        !self.text.is_empty() || !self.calls.is_empty()
+    /// The answer these blocks make, with what stands outside of them still to be filled in.
+    fn complete(
+        self,
+        reason: Option<&str>,
+        may_be_silent: bool,
+    ) -> Result<Completion, (ErrorKind, &'static str)> {
+        let full = reason == Some("model_context_window_exceeded");
+        if full && self.text.is_empty() && self.calls.is_empty() {
+            let why = "the context window was full before the first word of the answer";
+            return Err((ErrorKind::ContextOverflow, why));
+        }
+        let cut = full || reason == Some("max_tokens");
+        let calls = wire::whole_calls(self.calls, cut);
+        let unified = match reason {
+            _ if cut => FinishReason::Length,
+            Some("refusal") => FinishReason::Refusal,
+            Some("pause_turn") => FinishReason::Paused,
+            _ if !calls.whole.is_empty() => FinishReason::ToolCalls,
+            _ => FinishReason::Stop,
+        };
+        let spoke = self.other || !self.text.is_empty() || !self.reasoning.is_empty();
+        if unified == FinishReason::Stop && !spoke && !may_be_silent {
+            let why = "a normal stop with no text, tool call, reasoning or refusal";
+            return Err((ErrorKind::MalformedResponse, why));
+        }
+        Ok(Completion {
+            text: self.text,
+            reasoning: Some(self.reasoning).filter(|reasoning| !reasoning.is_empty()),
+            tool_calls: calls.whole,
+            finish: wire::finish(unified, reason),
+            usage: None,
+            cost: None,
+            request_id: None,
+            served_by: None,
+            warnings: calls.warnings,
+            raw: Value::Null,
+        })
     }
 }
 

@@ -44,7 +44,11 @@ pub(super) fn encode(
     }
     body.put("messages", &chat.messages);
     if !request.tools.is_empty() {
-        let tools: Vec<Value> = request.tools.iter().map(tool).collect();
+        let tools: Vec<Value> = request
+            .tools
+            .iter()
+            .map(|one| tool(one, asked.strict_tools))
+            .collect();
         body.put("tools", &tools);
         body.put_some("tool_choice", asked.tool_choice.map(tool_choice));
     }
@@ -146,7 +150,7 @@ fn output_config(request: &Request, thinking: Option<&Thinking>) -> Option<Map<S
     (!config.is_empty()).then_some(config)
 }
 
-fn tool(tool: &Tool) -> Value {
+fn tool(tool: &Tool, strict: bool) -> Value {
     let mut map = Map::new();
     map.insert("name".to_owned(), tool.name.as_str().into());
     if let Some(description) = &tool.description {
@@ -157,7 +161,7 @@ fn tool(tool: &Tool) -> Value {
         "input_schema".to_owned(),
         schema.unwrap_or_else(|| json!({"type": "object", "properties": {}})),
     );
-    if let Some(true) = tool.strict {
+    if strict && tool.strict == Some(true) {
         map.insert("strict".to_owned(), true.into());
     }
     Value::Object(map)

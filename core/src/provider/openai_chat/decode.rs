@@ -16,23 +16,8 @@ pub(super) fn decode(
     answer: &HttpAnswer,
     now: u64,
 ) -> Result<Completion, Failure> {
-    let failed = |parsed: Option<&Value>, body: ErrorBody| {
-        let rows = [&super::ROWS, &anthropic::ROWS];
-        Err(classify::failure(target, answer, parsed, body, now, &rows))
-    };
-    if (300..400).contains(&answer.status) {
-        return Err(classify::redirect(answer));
-    }
-    if answer.status >= 400 {
-        return failed(None, ErrorBody::from_bytes(&answer.body));
-    }
-    let Ok(raw) = serde_json::from_slice::<Value>(errors::trim(&answer.body)) else {
-        let why = errors::describe(&answer.body);
-        return Err(classify::malformed(answer, None, why));
-    };
-    if let Some(body) = errors::inside(&raw) {
-        return failed(Some(&raw), body);
-    }
+    let rows = [&super::ROWS, &anthropic::ROWS];
+    let raw = classify::success(target, answer, now, &rows)?;
     let Some(choice) = first_choice(&raw) else {
         return Err(classify::malformed(
             answer,
@@ -44,13 +29,21 @@ pub(super) fn decode(
         .get("error")
         .filter(|error| errors::states_something(error))
     {
-        return failed(Some(&raw), ErrorBody::from_value(error));
+        let error = ErrorBody::from_value(error);
+        return Err(classify::failure(
+            target,
+            answer,
+            Some(&raw),
+            error,
+            now,
+            &rows,
+        ));
     }
     let mut completion = read(&raw, choice).map_err(|why| spent(answer, &raw, why))?;
     completion.request_id = errors::request_id(&answer.headers, Some(&raw));
     let silent = completion.finish.unified == FinishReason::Stop
         && !said_something(&completion, choice)
-        && choice.get("stop_reason").is_none_or(Value::is_null)
+        && !ended_at_stop_sequence(choice)
         && !wire::may_be_silent(target, request);
     if silent {
         let why = Flaw::malformed("a normal stop with no text, tool call, reasoning or refusal");
@@ -363,6 +356,14 @@ fn said_something(completion: &Completion, choice: &Value) -> bool {
         || choice
             .pointer("/message/audio/data")
             .is_some_and(|data| data.as_str() != Some(""))
+}
+
+/// vLLM names the stop string or token in `stop_reason`; OpenRouter passes on what Claude called it.
+fn ended_at_stop_sequence(choice: &Value) -> bool {
+    choice
+        .get("stop_reason")
+        .is_some_and(|reason| !reason.is_null())
+        || word(choice, "native_finish_reason") == Some("stop_sequence")
 }
 
 /// Azure: the answer is whole, but the filter that should have looked at it was down.

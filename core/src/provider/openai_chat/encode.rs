@@ -30,7 +30,7 @@ pub(super) fn encode(
     body.put("model", target.model);
     body.put("messages", &history);
     if !request.tools.is_empty() {
-        body.put("tools", &Tools(&request.tools));
+        body.put("tools", &Tools(&request.tools, asked.strict_tools));
         body.put_some(
             "tool_choice",
             asked.tool_choice.map(|choice| tool_choice(dialect, choice)),
@@ -148,9 +148,8 @@ impl Entry<'_> {
 
     /// Whether a member of an earlier answer goes back to the server.
     fn keeps(&self, key: &str, value: &Value) -> bool {
-        !value.is_null()
-            && !self.0.dialect.refuses.contains(&key)
-            && !(self.0.strip_reasoning && REASONING_MEMBERS.contains(&key))
+        let foreign = self.0.strip_reasoning && REASONING_MEMBERS.contains(&key);
+        !(value.is_null() || foreign || self.0.dialect.refuses.contains(&key))
     }
 }
 
@@ -262,7 +261,8 @@ struct Function<'a> {
     arguments: &'a str,
 }
 
-struct Tools<'a>(&'a [Tool]);
+/// Tools, with their `strict` if the model knows it.
+struct Tools<'a>(&'a [Tool], bool);
 
 impl Serialize for Tools<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -272,7 +272,7 @@ impl Serialize for Tools<'_> {
                 name: &tool.name,
                 description: tool.description.as_deref(),
                 parameters: tool.parameters.as_ref(),
-                strict: tool.strict,
+                strict: tool.strict.filter(|_| self.1),
             },
         }))
     }

@@ -1,0 +1,317 @@
+//! Recorded provider traffic, read by the codecs and, independently, by this file.
+//!
+//! The recordings live outside the repository: in the folder named by `LOCUM_RECORDINGS`, else in `../shared/recordings`
+//! beside it. Without them the test says so and passes, unless `LOCUM_REQUIRE_RECORDINGS=1`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::result_large_err,
+    clippy::needless_pass_by_value
+)]
+
+#[path = "recordings/answers.rs"]
+mod answers;
+#[path = "recordings/errors.rs"]
+mod errors;
+#[path = "recordings/requests.rs"]
+mod requests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use answers::{read_anthropic, read_openai, reading_of};
+use errors::expected_kind;
+use locum::ErrorKind;
+use locum::provider::{ANTHROPIC, OPENAI_CHAT, Provider, Target};
+use locum::transport::{HeaderMap, HeaderName, HttpAnswer};
+use locum::types::{Completion, Failure, Params, Secret};
+use requests::{from_anthropic, from_openai, mandatory, same};
+use serde_json::{Map, Value};
+
+const CHAT_FILES: [&str; 12] = [
+    "openai-chat",
+    "azure-chat",
+    "groq-chat",
+    "mistral-chat",
+    "deepseek-chat",
+    "openrouter-chat",
+    "together-chat",
+    "xai-chat",
+    "llamacpp-chat",
+    "ollama-chat",
+    "other-openai-compatible",
+    "anthropic-messages",
+];
+
+fn folder() -> PathBuf {
+    std::env::var_os("LOCUM_RECORDINGS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/recordings"),
+        PathBuf::from,
+    )
+}
+
+/// The records of a file; none when there is no such file.
+fn records(name: &str) -> Vec<Value> {
+    let Ok(text) = std::fs::read_to_string(folder().join(format!("{name}.jsonl"))) else {
+        return Vec::new();
+    };
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Whether the recordings are there; says so if not.
+fn present() -> bool {
+    if folder().is_dir() {
+        return true;
+    }
+    let required = std::env::var("LOCUM_REQUIRE_RECORDINGS").is_ok_and(|value| value == "1");
+    assert!(
+        !required,
+        "recordings required, but {} is no folder",
+        folder().display()
+    );
+    println!("recordings SKIPPED: {} is no folder", folder().display());
+    false
+}
+
+struct Record<'a> {
+    api: &'a str,
+    kind: &'a str,
+    status: u16,
+    headers: HeaderMap,
+    body: &'a str,
+    request: Option<&'a Value>,
+}
+
+impl<'a> Record<'a> {
+    fn new(record: &'a Value) -> Self {
+        let api = record["api"].as_str().unwrap();
+        let headers = record["response"]["headers"].as_object();
+        Self {
+            api,
+            kind: match api {
+                "other-openai-compatible" => record["provider"].as_str().unwrap(),
+                "anthropic-messages" => "anthropic",
+                _ => api.strip_suffix("-chat").unwrap_or(api),
+            },
+            status: u16::try_from(record["response"]["status"].as_u64().unwrap()).unwrap(),
+            headers: headers
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, value)| {
+                    let name = HeaderName::try_from(name.as_str()).ok()?;
+                    Some((name, value.as_str()?.parse().ok()?))
+                })
+                .collect(),
+            body: record["response"]["body"].as_str().unwrap_or_default(),
+            request: record
+                .get("request")
+                .map(|request| &request["body"])
+                .filter(|body| body.is_object()),
+        }
+    }
+
+    fn anthropic(&self) -> bool {
+        self.api == "anthropic-messages"
+    }
+
+    fn codec(&self) -> &'static dyn Provider {
+        if self.anthropic() {
+            &ANTHROPIC
+        } else {
+            &OPENAI_CHAT
+        }
+    }
+
+    fn decode(&self) -> Result<Completion, Failure> {
+        let (request, params) = self.request.map_or_else(Default::default, |body| {
+            if self.anthropic() {
+                from_anthropic(body)
+            } else {
+                from_openai(body).0
+            }
+        });
+        let nothing = Map::new();
+        let answer = HttpAnswer {
+            status: self.status,
+            headers: self.headers.clone(),
+            body: self.body.to_owned().into(),
+        };
+        self.codec().decode(
+            &target(self.kind, &params, &nothing),
+            &request,
+            &answer,
+            1_790_000_000,
+        )
+    }
+}
+
+static NO_HEADERS: BTreeMap<String, Secret> = BTreeMap::new();
+
+fn target<'a>(kind: &'a str, params: &'a Params, nothing: &'a Map<String, Value>) -> Target<'a> {
+    Target {
+        provider: "recorded",
+        kind,
+        base_url: "https://example.test",
+        api_key: None,
+        headers: &NO_HEADERS,
+        model: "model",
+        params,
+        extra_body: nothing,
+        amends: &[],
+        connect_timeout: Duration::from_secs(5),
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    lines: BTreeMap<String, (usize, Vec<String>)>,
+}
+
+impl Tally {
+    fn note(&mut self, file: &str, record: &Value, problem: Option<String>) {
+        let (read, failed) = self.lines.entry(file.to_owned()).or_default();
+        *read += 1;
+        failed.extend(
+            problem.map(|problem| format!("{}: {problem}", record["id"].as_str().unwrap_or("?"))),
+        );
+    }
+
+    fn finish(self, what: &str) {
+        let mut total = 0;
+        for (file, (read, failed)) in &self.lines {
+            println!("recordings {file}: {read} read, {} failed", failed.len());
+            failed.iter().for_each(|line| println!("    {line}"));
+            total += failed.len();
+        }
+        assert!(
+            !self.lines.is_empty(),
+            "the recordings folder holds no record of these providers"
+        );
+        assert_eq!(
+            total, 0,
+            "{what}: {total} recordings were read otherwise than the specification says"
+        );
+    }
+}
+
+#[test]
+fn answers_are_read_as_they_are() {
+    if !present() {
+        return;
+    }
+    let mut tally = Tally::default();
+    for file in CHAT_FILES {
+        for value in records(file) {
+            let record = Record::new(&value);
+            if value["kind"] != "chat" || record.status >= 400 {
+                continue;
+            }
+            let body: Value = serde_json::from_str(record.body).unwrap_or_default();
+            let want = if record.anthropic() {
+                read_anthropic(&body, record.request)
+            } else {
+                read_openai(&body, record.request)
+            };
+            let got = record
+                .decode()
+                .map(|completion| {
+                    assert_eq!(completion.raw, body);
+                    reading_of(&completion)
+                })
+                .map_err(|failure| failure.kind.as_str());
+            let problem = (got != want).then(|| format!("got {got:?}, want {want:?}"));
+            tally.note(file, &value, problem);
+        }
+    }
+    tally.finish("answers");
+}
+
+#[test]
+fn errors_get_the_kind_of_the_table() {
+    if !present() {
+        return;
+    }
+    let mut tally = Tally::default();
+    let files = CHAT_FILES.iter().chain(&["errors-from-docs"]);
+    for file in files {
+        for value in records(file) {
+            let record = Record::new(&value);
+            let ours = CHAT_FILES.contains(&record.api) || record.api == "vllm-chat";
+            if value["kind"] != "error" || !ours || record.status < 400 {
+                continue;
+            }
+            let want = expected_kind(record.api, record.status, record.body);
+            let problem = match record.decode() {
+                Ok(_) => Some("read as an answer".to_owned()),
+                Err(failure) => (failure.kind.as_str() != want)
+                    .then(|| {
+                        format!(
+                            "got {}, want {want}: {} {}",
+                            failure.kind, record.status, record.body
+                        )
+                    })
+                    .or_else(|| flaw(&record, &failure)),
+            };
+            tally.note(file, &value, problem);
+        }
+    }
+    tally.finish("errors");
+}
+
+/// What else every classified failure holds.
+fn flaw(record: &Record<'_>, failure: &Failure) -> Option<String> {
+    if failure.status != Some(record.status) {
+        return Some(format!("status {:?}", failure.status));
+    }
+    if failure.message.is_empty() || failure.message.chars().count() > 520 {
+        return Some("a message of no use".to_owned());
+    }
+    let asks = |phrase: &str| record.body.contains(phrase);
+    if (asks("try again in ") || asks("retry after "))
+        && asks("econds") != asks("reduce your")
+        && failure.kind == ErrorKind::RateLimited
+        && failure.retry_after.is_none()
+    {
+        return Some("the wait it asks for was not read".to_owned());
+    }
+    if failure.kind == ErrorKind::ContextOverflow && asks("tokens > ") && failure.overflow.is_none()
+    {
+        return Some("its numbers were not read".to_owned());
+    }
+    None
+}
+
+#[test]
+fn requests_can_be_written_again() {
+    if !present() {
+        return;
+    }
+    let mut tally = Tally::default();
+    for file in CHAT_FILES {
+        for value in records(file) {
+            let record = Record::new(&value);
+            let Some(body) = record.request.filter(|body| body["messages"].is_array()) else {
+                continue;
+            };
+            let ((request, params), whole) = if record.anthropic() {
+                (from_anthropic(body), false)
+            } else {
+                from_openai(body)
+            };
+            let problem = mandatory(&request, &params, record.kind).or_else(|| {
+                (whole && file == "openai-chat")
+                    .then(|| same(body, &request, &params))
+                    .flatten()
+            });
+            tally.note(file, &value, problem);
+        }
+    }
+    tally.finish("requests");
+}
