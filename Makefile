@@ -48,7 +48,7 @@ examples: build-cli build-python build-node
 	  printf '\n== %s %s\n' $$example $$language; examples/run $$example $$language; done; done
 
 recordings:
-	@cargo test -q -p locum --test recordings -- --nocapture --test-threads 1
+	@cargo test -q -p locum --test recordings -- --nocapture every_record
 
 build-cli:
 	@cargo build -q -p locum --features cli

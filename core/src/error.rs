@@ -129,10 +129,7 @@ impl Error {
     pub(crate) fn config(source: &str, problems: Vec<String>) -> Self {
         let count = problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
-        let mut error = Self::new(
-            ErrorKind::Config,
-            format!("{source}: {count} {noun}\n  {}", problems.join("\n  ")),
-        );
+        let mut error = Self::new(ErrorKind::Config, format!("{source}: {count} {noun}\n  {}", problems.join("\n  ")));
         error.0.problems = problems;
         error
     }
@@ -208,11 +205,7 @@ impl Error {
     /// Text and usage received before the failure.
     #[must_use]
     pub fn partial(&self) -> Option<(&str, Option<Usage>)> {
-        self.0
-            .failure
-            .partial
-            .as_deref()
-            .map(|text| (text, self.0.failure.usage))
+        self.0.failure.partial.as_deref().map(|text| (text, self.0.failure.usage))
     }
 
     /// Whose failure it is, as `provider/model`.

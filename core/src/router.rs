@@ -20,8 +20,7 @@ use crate::route::{Choice, route};
 use crate::transport::{Http, Transport};
 use crate::types::parse::{did_you_mean, kind_of};
 use crate::types::{
-    Amend, Attempt, Messages, Options, Outcome, Params, ParseError, Reply, Request, ResponseFormat,
-    Tool, ToolChoice,
+    Amend, Attempt, Messages, Options, Outcome, Params, ParseError, Reply, Request, ResponseFormat, Tool, ToolChoice,
 };
 
 /// Completes tasks. Cheap to clone; clones share connections and what was learned.
@@ -40,9 +39,7 @@ struct Inner {
 
 impl std::fmt::Debug for Router {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Router")
-            .field("tasks", &self.tasks().collect::<Vec<_>>())
-            .finish_non_exhaustive()
+        f.debug_struct("Router").field("tasks", &self.tasks().collect::<Vec<_>>()).finish_non_exhaustive()
     }
 }
 
@@ -60,14 +57,7 @@ impl Router {
         for lint in &policy.lints {
             notices.tell(lint, lint);
         }
-        Self {
-            inner: Arc::new(Inner {
-                policy,
-                transport,
-                rejected: Mutex::default(),
-                notices,
-            }),
-        }
+        Self { inner: Arc::new(Inner { policy, transport, rejected: Mutex::default(), notices }) }
     }
 
     /// Reads `locum.toml`, or the same as `.json`.
@@ -146,26 +136,16 @@ impl Router {
     }
 
     async fn run(self, call: Call) -> Result<Reply, Error> {
-        let Call {
-            task,
-            messages,
-            options,
-            cancelled,
-            ..
-        } = call;
+        let Call { task, messages, options, cancelled, .. } = call;
         let task = self.task(&task)?;
         let (messages, options) = messages
             .and_then(|messages| Ok((messages, options?)))
             .map_err(|error| Error::from(error).with_task(&task.name))?;
         if messages.0.is_empty() {
-            let error = ParseError {
-                path: "messages".into(),
-                problem: "empty: at least one message is needed".into(),
-            };
+            let error = ParseError { path: "messages".into(), problem: "empty: at least one message is needed".into() };
             return Err(Error::from(error).with_task(&task.name));
         }
-        self.check_extra_body(&options)
-            .map_err(|error| error.with_task(&task.name))?;
+        self.check_extra_body(&options).map_err(|error| error.with_task(&task.name))?;
         let request = Request {
             messages: messages.0,
             tools: options.tools.clone(),
@@ -174,12 +154,8 @@ impl Router {
             extra_body: options.extra_body.clone(),
             idempotency_key: options.idempotency_key.clone(),
         };
-        let choices =
-            route(task, &request, &options).map_err(|error| error.with_task(&task.name))?;
-        let seats: Vec<Arc<dyn Seat>> = choices
-            .iter()
-            .map(|choice| self.seat(task, choice, &options))
-            .collect();
+        let choices = route(task, &request, &options).map_err(|error| error.with_task(&task.name))?;
+        let seats: Vec<Arc<dyn Seat>> = choices.iter().map(|choice| self.seat(task, choice, &options)).collect();
         let job = Job {
             ladder: Ladder::new(plan(task, &choices, &options), fastrand::u64(..)),
             seats,
@@ -194,81 +170,40 @@ impl Router {
         self.inner.policy.tasks.get(name).ok_or_else(|| {
             let hint = did_you_mean(name, self.tasks());
             let known = self.tasks().collect::<Vec<_>>().join(", ");
-            Error::new(
-                ErrorKind::Config,
-                format!("unknown task \"{name}\"{hint} (tasks: {known})"),
-            )
+            Error::new(ErrorKind::Config, format!("unknown task \"{name}\"{hint} (tasks: {known})"))
         })
     }
 
     fn check_extra_body(&self, options: &Options) -> Result<(), Error> {
         let known = &self.inner.policy.providers;
-        match options
-            .extra_body
-            .keys()
-            .find(|name| !known.contains_key(*name))
-        {
+        match options.extra_body.keys().find(|name| !known.contains_key(*name)) {
             None => Ok(()),
             Some(name) => {
                 let hint = did_you_mean(name, known.keys().map(String::as_str));
-                Err(ParseError {
-                    path: format!("extra_body.{name}"),
-                    problem: format!("unknown provider{hint}"),
-                }
-                .into())
+                Err(ParseError { path: format!("extra_body.{name}"), problem: format!("unknown provider{hint}") }
+                    .into())
             }
         }
     }
 
     fn seat(&self, task: &Task, choice: &Choice, options: &Options) -> Arc<dyn Seat> {
         let model = choice.model.clone();
-        let rejected = self
-            .inner
-            .rejected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let known = if task.drop_unsupported {
-            rejected.get(&model.name()).cloned()
-        } else {
-            None
-        };
-        Arc::new(ModelSeat {
-            params: params(task, &model, options),
-            known: known.unwrap_or_default(),
-            model,
-        })
+        let rejected = self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = if task.drop_unsupported { rejected.get(&model.name()).cloned() } else { None };
+        Arc::new(ModelSeat { params: params(task, &model, options), known: known.unwrap_or_default(), model })
     }
 
-    fn conclude(
-        &self,
-        task: &Task,
-        choices: &[Choice],
-        options: &Options,
-        report: Report,
-    ) -> Result<Reply, Error> {
-        let Report {
-            result,
-            attempts,
-            latency,
-        } = report;
+    fn conclude(&self, task: &Task, choices: &[Choice], options: &Options, report: Report) -> Result<Reply, Error> {
+        let Report { result, attempts, latency } = report;
         let mut warnings = self.warn_loudly(task, &attempts);
         match result {
-            Ok(Delivery {
-                candidate,
-                mut completion,
-                amends,
-            }) => {
+            Ok(Delivery { candidate, mut completion, amends }) => {
                 let Some(winner) = choices.get(candidate).map(|choice| &choice.model) else {
-                    return Err(Error::new(ErrorKind::ServerError, "no answer to deliver")
-                        .with_task(&task.name));
+                    return Err(Error::new(ErrorKind::ServerError, "no answer to deliver").with_task(&task.name));
                 };
                 self.remember(&winner.name(), amends);
                 warnings.append(&mut completion.warnings);
-                let parsed = parse_json(
-                    options.response_format.as_ref(),
-                    &completion.text,
-                    &mut warnings,
-                );
+                let parsed = parse_json(options.response_format.as_ref(), &completion.text, &mut warnings);
                 Ok(Reply {
                     parsed,
                     model: winner.name(),
@@ -285,11 +220,7 @@ impl Router {
             }
             Err((failure, candidate)) => Err(Error::from_failure(failure)
                 .with_task(&task.name)
-                .with_model(
-                    candidate
-                        .and_then(|index| choices.get(index))
-                        .map(|choice| choice.model.name()),
-                )
+                .with_model(candidate.and_then(|index| choices.get(index)).map(|choice| choice.model.name()))
                 .with_attempts(attempts)
                 .with_warnings(warnings)),
         }
@@ -298,39 +229,24 @@ impl Router {
     /// Failures that an operator must hear of although the call may have been saved.
     fn warn_loudly(&self, task: &Task, attempts: &[Attempt]) -> Vec<String> {
         let mut warnings = Vec::new();
-        for attempt in attempts
-            .iter()
-            .filter(|attempt| attempt.outcome == Outcome::Failed)
-        {
-            let Some(kind) = attempt
-                .kind
-                .filter(|kind| verdict(*kind, attempt.subkind).loud)
-            else {
+        for attempt in attempts.iter().filter(|attempt| attempt.outcome == Outcome::Failed) {
+            let Some(kind) = attempt.kind.filter(|kind| verdict(*kind, attempt.subkind).loud) else {
                 continue;
             };
             let reason = attempt.reason.as_deref().unwrap_or_default();
             let warning = format!("{}: {}: {kind}: {reason}", task.name, attempt.model);
-            self.inner
-                .notices
-                .tell(&format!("{} {kind}", attempt.model), &warning);
+            self.inner.notices.tell(&format!("{} {kind}", attempt.model), &warning);
             warnings.push(warning);
         }
         warnings
     }
 
     fn remember(&self, model: &str, amends: Vec<Amend>) {
-        let dropped = amends
-            .into_iter()
-            .filter(|amend| matches!(amend, Amend::Drop(_)))
-            .collect::<Vec<_>>();
+        let dropped = amends.into_iter().filter(|amend| matches!(amend, Amend::Drop(_))).collect::<Vec<_>>();
         if dropped.is_empty() {
             return;
         }
-        let mut rejected = self
-            .inner
-            .rejected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut rejected = self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner);
         let known = rejected.entry(model.to_owned()).or_default();
         known.extend(dropped);
         known.sort();
@@ -401,7 +317,7 @@ impl Call {
     /// Tightens the task's deadline.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.set(|options| {
-            options.timeout_ms = Some(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX))
+            options.timeout_ms = Some(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
         })
     }
 
@@ -507,35 +423,17 @@ fn plan(task: &Task, choices: &[Choice], options: &Options) -> Plan {
 }
 
 fn total_cost(attempts: &[Attempt]) -> Option<f64> {
-    attempts
-        .iter()
-        .filter_map(|attempt| attempt.cost)
-        .reduce(|sum, cost| sum + cost)
+    attempts.iter().filter_map(|attempt| attempt.cost).reduce(|sum, cost| sum + cost)
 }
 
-fn parse_json(
-    format: Option<&ResponseFormat>,
-    text: &str,
-    warnings: &mut Vec<String>,
-) -> Option<Value> {
-    if !matches!(
-        format,
-        Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. })
-    ) || text.is_empty()
-    {
+fn parse_json(format: Option<&ResponseFormat>, text: &str, warnings: &mut Vec<String>) -> Option<Value> {
+    if !matches!(format, Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. })) || text.is_empty() {
         return None;
     }
     match serde_json::from_str::<Value>(text) {
-        Ok(value)
-            if value.is_object() || matches!(format, Some(ResponseFormat::JsonSchema { .. })) =>
-        {
-            Some(value)
-        }
+        Ok(value) if value.is_object() || matches!(format, Some(ResponseFormat::JsonSchema { .. })) => Some(value),
         Ok(value) => {
-            warnings.push(format!(
-                "a JSON object was asked for, the answer is {}",
-                kind_of(&value)
-            ));
+            warnings.push(format!("a JSON object was asked for, the answer is {}", kind_of(&value)));
             None
         }
         Err(error) => {

@@ -1,6 +1,6 @@
 //! The import rule: a folder of `src` may name only the folders below it in the way of a request.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("config", &["types", "error"]),
     ("route", &["config", "types", "error"]),
     ("ladder", &["types", "error"]),
-    (
-        "driver",
-        &["ladder", "provider", "transport", "types", "error"],
-    ),
+    ("driver", &["ladder", "provider", "transport", "types", "error"]),
     ("provider", &["types", "error", "transport"]),
     ("transport", &[]),
     ("observe", &["types", "error"]),
@@ -46,10 +43,7 @@ fn folders_import_downwards_only() {
     let mut offences = Vec::new();
     let mut files = 0;
     for (path, folder) in sources() {
-        let allowed = RULE
-            .iter()
-            .find(|(name, _)| *name == folder)
-            .map(|(_, allowed)| *allowed);
+        let allowed = RULE.iter().find(|(name, _)| *name == folder).map(|(_, allowed)| *allowed);
         let Some(allowed) = allowed else {
             offences.push(format!("{}: no rule for {folder}", path.display()));
             continue;
@@ -60,15 +54,8 @@ fn folders_import_downwards_only() {
             let rest = &text[at + "crate::".len()..];
             for target in targets(rest) {
                 let known = RULE.iter().any(|(name, _)| *name == target);
-                if known
-                    && target != folder
-                    && !allowed.contains(&"*")
-                    && !allowed.contains(&target.as_str())
-                {
-                    offences.push(format!(
-                        "{}: {folder} may not import {target}",
-                        path.display()
-                    ));
+                if known && target != folder && !allowed.contains(&"*") && !allowed.contains(&target.as_str()) {
+                    offences.push(format!("{}: {folder} may not import {target}", path.display()));
                 }
                 // Re-exports of the facade hide where a thing lives.
                 if !known
@@ -77,10 +64,7 @@ fn folders_import_downwards_only() {
                     && target != "Error"
                     && target != "ErrorKind"
                 {
-                    offences.push(format!(
-                        "{}: name the module of {target}, not the facade",
-                        path.display()
-                    ));
+                    offences.push(format!("{}: name the module of {target}, not the facade", path.display()));
                 }
             }
         }
@@ -92,16 +76,10 @@ fn folders_import_downwards_only() {
 #[test]
 fn ladder_and_providers_are_pure() {
     let mut offences = Vec::new();
-    for (path, folder) in sources()
-        .into_iter()
-        .filter(|(_, folder)| folder == "ladder" || folder == "provider")
-    {
+    for (path, folder) in sources().into_iter().filter(|(_, folder)| folder == "ladder" || folder == "provider") {
         let text = code(&path);
         for word in IMPURE.iter().filter(|word| text.contains(**word)) {
-            offences.push(format!(
-                "{}: {folder} is pure, found {word}",
-                path.display()
-            ));
+            offences.push(format!("{}: {folder} is pure, found {word}", path.display()));
         }
     }
     assert!(offences.is_empty(), "{}", offences.join("\n"));
@@ -122,22 +100,13 @@ fn one_file_names_the_http_client() {
 #[test]
 fn every_module_says_what_it_is_for() {
     for (path, _) in sources() {
-        assert!(
-            fs::read_to_string(&path).unwrap().starts_with("//!"),
-            "{} has no //! comment",
-            path.display()
-        );
+        assert!(fs::read_to_string(&path).unwrap().starts_with("//!"), "{} has no //! comment", path.display());
     }
 }
 
 /// `types::{…}` → types; `{config::X, types::Y}` → both; `Error` → Error.
 fn targets(rest: &str) -> Vec<String> {
-    let word = |text: &str| {
-        text.trim()
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect::<String>()
-    };
+    let word = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     match rest.strip_prefix('{') {
         None => vec![word(rest)],
         Some(list) => {
@@ -155,11 +124,7 @@ fn targets(rest: &str) -> Vec<String> {
                     last.push(c);
                 }
             }
-            found
-                .iter()
-                .map(|item| word(item))
-                .filter(|item| !item.is_empty())
-                .collect()
+            found.iter().map(|item| word(item)).filter(|item| !item.is_empty()).collect()
         }
     }
 }
@@ -168,10 +133,7 @@ fn targets(rest: &str) -> Vec<String> {
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 fn sources() -> Vec<(PathBuf, String)> {
@@ -183,20 +145,9 @@ fn sources() -> Vec<(PathBuf, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 open.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs")
-                && path.file_name().unwrap() != "properties.rs"
-            {
-                let first = path
-                    .strip_prefix(&root)
-                    .unwrap()
-                    .components()
-                    .next()
-                    .unwrap();
-                let name = first
-                    .as_os_str()
-                    .to_string_lossy()
-                    .trim_end_matches(".rs")
-                    .to_owned();
+            } else if path.extension().is_some_and(|end| end == "rs") && path.file_name().unwrap() != "properties.rs" {
+                let first = path.strip_prefix(&root).unwrap().components().next().unwrap();
+                let name = first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
                 found.push((path, name));
             }
         }

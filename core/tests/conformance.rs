@@ -1,12 +1,6 @@
 //! Runs every scenario of `conformance/` through the Rust API; pytest and the Node tests run the same files.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    clippy::panic
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
 use std::path::Path;
@@ -29,33 +23,21 @@ async fn every_scenario() {
     }
     println!("conformance: {count} scenarios");
     assert!(count >= 40, "only {count} scenarios found");
-    assert!(
-        failures.is_empty(),
-        "{} of {count} failed:\n  {}",
-        failures.len(),
-        failures.join("\n  ")
-    );
+    assert!(failures.is_empty(), "{} of {count} failed:\n  {}", failures.len(), failures.join("\n  "));
 }
 
 fn scenarios() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|end| end == "json"));
     files.sort();
     let mut all: Vec<(String, Value)> = Vec::new();
     for path in files {
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
-        let list: Vec<Value> =
-            serde_json::from_str(&fs::read_to_string(&path).unwrap()).expect(&file);
+        let list: Vec<Value> = serde_json::from_str(&fs::read_to_string(&path).unwrap()).expect(&file);
         for scenario in list {
             let name = &scenario["name"];
-            assert!(
-                all.iter().all(|(_, other)| other["name"] != *name),
-                "{name} stands twice"
-            );
+            assert!(all.iter().all(|(_, other)| other["name"] != *name), "{name} stands twice");
             all.push((file.clone(), scenario));
         }
     }
@@ -71,19 +53,13 @@ async fn run(scenario: &Value) -> Result<(), String> {
         }
     }
     let script = Script::from_value(upstream).map_err(|error| error.to_string())?;
-    let mock = Mock::start(script)
-        .await
-        .map_err(|error| error.to_string())?;
+    let mock = Mock::start(script).await.map_err(|error| error.to_string())?;
     let mut keys = Vec::new();
     for (name, provider) in config["providers"].as_object_mut().unwrap() {
         let provider = provider.as_object_mut().unwrap();
-        provider
-            .entry("base_url")
-            .or_insert_with(|| mock.url(name).into());
+        provider.entry("base_url").or_insert_with(|| mock.url(name).into());
         let key = format!("sk-conformance-{name}-do-not-print");
-        provider
-            .entry("api_key")
-            .or_insert_with(|| key.clone().into());
+        provider.entry("api_key").or_insert_with(|| key.clone().into());
         keys.push(key);
     }
     let mut printed = String::new();
@@ -96,17 +72,10 @@ async fn run(scenario: &Value) -> Result<(), String> {
         (Ok(router), None) => router,
     };
     for (number, call) in scenario["calls"].as_array().unwrap().iter().enumerate() {
-        printed += &one_call(&router, call)
-            .await
-            .map_err(|why| format!("calls[{number}]: {why}"))?;
+        printed += &one_call(&router, call).await.map_err(|why| format!("calls[{number}]: {why}"))?;
     }
     compare_log(&mock, scenario).await?;
-    printed += &format!(
-        "{:?} {:?} {:?}",
-        router,
-        router.policy(),
-        router.take_notices()
-    );
+    printed += &format!("{:?} {:?} {:?}", router, router.policy(), router.take_notices());
     printed += &Value::from_iter(mock.log().iter().map(locum::testkit::Seen::to_value)).to_string();
     match keys.iter().find(|key| printed.contains(*key)) {
         Some(_) => Err(format!("a key was printed: {printed}")),
@@ -117,8 +86,7 @@ async fn run(scenario: &Value) -> Result<(), String> {
 async fn one_call(router: &Router, call: &Value) -> Result<String, String> {
     let expect = &call["expect"];
     let task = call["task"].as_str().unwrap();
-    let mut pending =
-        router.complete_value(task, call["messages"].clone(), call["options"].clone());
+    let mut pending = router.complete_value(task, call["messages"].clone(), call["options"].clone());
     if let Some(ms) = call["cancel_after_ms"].as_u64() {
         pending = pending.cancel_on(tokio::time::sleep(Duration::from_millis(ms)));
     }
@@ -134,50 +102,24 @@ async fn one_call(router: &Router, call: &Value) -> Result<String, String> {
     };
     matches(&actual, expected, which).map_err(|why| format!("{why}\n    in {actual}"))?;
     if let Some(expected) = expect.get("attempts") {
-        matches(&actual["attempts"], expected, "attempts")
-            .map_err(|why| format!("{why}\n    in {actual}"))?;
+        matches(&actual["attempts"], expected, "attempts").map_err(|why| format!("{why}\n    in {actual}"))?;
     }
-    if expect["within_ms"]
-        .as_f64()
-        .is_some_and(|limit| took > limit)
-    {
-        return Err(format!(
-            "took {took} ms, expected within {}",
-            expect["within_ms"]
-        ));
+    if expect["within_ms"].as_f64().is_some_and(|limit| took > limit) {
+        return Err(format!("took {took} ms, expected within {}", expect["within_ms"]));
     }
-    if expect["not_before_ms"]
-        .as_f64()
-        .is_some_and(|limit| took < limit)
-    {
-        return Err(format!(
-            "took {took} ms, expected not before {}",
-            expect["not_before_ms"]
-        ));
+    if expect["not_before_ms"].as_f64().is_some_and(|limit| took < limit) {
+        return Err(format!("took {took} ms, expected not before {}", expect["not_before_ms"]));
     }
     Ok(format!("{actual} {debug}"))
 }
 
 async fn compare_log(mock: &Mock, scenario: &Value) -> Result<(), String> {
     let compare = || {
-        let log: Vec<Value> = mock
-            .log()
-            .iter()
-            .map(locum::testkit::Seen::to_value)
-            .collect();
-        let of = |name: &str| -> Value {
-            log.iter()
-                .filter(|seen| seen["upstream"] == name)
-                .cloned()
-                .collect()
-        };
+        let log: Vec<Value> = mock.log().iter().map(locum::testkit::Seen::to_value).collect();
+        let of = |name: &str| -> Value { log.iter().filter(|seen| seen["upstream"] == name).cloned().collect() };
         for (name, count) in scenario["seen"].as_object().into_iter().flatten() {
             let seen = of(name);
-            matches(
-                &seen.as_array().unwrap().len().into(),
-                count,
-                &format!("seen.{name}"),
-            )?;
+            matches(&seen.as_array().unwrap().len().into(), count, &format!("seen.{name}"))?;
         }
         for (name, expected) in scenario["requests"].as_object().into_iter().flatten() {
             matches(&of(name), expected, &format!("requests.{name}"))?;
@@ -198,37 +140,27 @@ async fn compare_log(mock: &Mock, scenario: &Value) -> Result<(), String> {
 fn matches(actual: &Value, expected: &Value, path: &str) -> Result<(), String> {
     let differs = || Err(format!("{path}: expected {expected}, found {actual}"));
     match expected {
-        Value::Object(tests)
-            if tests.len() == 1 && tests.keys().all(|key| key.starts_with('$')) =>
-        {
+        Value::Object(tests) if tests.len() == 1 && tests.keys().all(|key| key.starts_with('$')) => {
             let (test, argument) = tests.iter().next().unwrap();
             let holds = match test.as_str() {
-                "$contains" => actual
-                    .as_str()
-                    .is_some_and(|text| text.contains(argument.as_str().unwrap())),
+                "$contains" => actual.as_str().is_some_and(|text| text.contains(argument.as_str().unwrap())),
                 "$any" => !actual.is_null(),
                 "$absent" => actual.is_null(),
-                "$lte" => actual
-                    .as_f64()
-                    .is_some_and(|number| number <= argument.as_f64().unwrap()),
-                "$gte" => actual
-                    .as_f64()
-                    .is_some_and(|number| number >= argument.as_f64().unwrap()),
+                "$lte" => actual.as_f64().is_some_and(|number| number <= argument.as_f64().unwrap()),
+                "$gte" => actual.as_f64().is_some_and(|number| number >= argument.as_f64().unwrap()),
                 unknown => return Err(format!("{path}: unknown test {unknown}")),
             };
             if holds { Ok(()) } else { differs() }
         }
-        Value::Object(members) => members.iter().try_for_each(|(key, expected)| {
-            matches(&actual[key.as_str()], expected, &format!("{path}.{key}"))
-        }),
+        Value::Object(members) => members
+            .iter()
+            .try_for_each(|(key, expected)| matches(&actual[key.as_str()], expected, &format!("{path}.{key}"))),
         Value::Array(items) => match actual.as_array() {
             Some(found) if found.len() == items.len() => items
                 .iter()
                 .zip(found)
                 .enumerate()
-                .try_for_each(|(i, (expected, actual))| {
-                    matches(actual, expected, &format!("{path}[{i}]"))
-                }),
+                .try_for_each(|(i, (expected, actual))| matches(actual, expected, &format!("{path}[{i}]"))),
             _ => differs(),
         },
         Value::Number(number) if actual.is_number() && actual.as_f64() == number.as_f64() => Ok(()),

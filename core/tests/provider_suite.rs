@@ -1,12 +1,6 @@
 //! The same cases for every wire format: what is asked arrives, what is answered is understood, what fails gets its kind.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::result_large_err,
-    clippy::needless_pass_by_value
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::needless_pass_by_value)]
 
 #[path = "provider_suite/answers.rs"]
 mod answers;
@@ -115,10 +109,7 @@ impl Setup {
     }
 
     fn encode(&self, format: Format, request: &Request) -> (Value, HttpRequest, Vec<String>) {
-        let (http, warnings) = format
-            .codec()
-            .encode(&self.target(format), request)
-            .unwrap();
+        let (http, warnings) = format.codec().encode(&self.target(format), request).unwrap();
         (serde_json::from_slice(&http.body).unwrap(), http, warnings)
     }
 }
@@ -130,21 +121,12 @@ fn further(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
 }
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-    let parse = |(name, value): &(&str, &str)| {
-        (HeaderName::try_from(*name).unwrap(), value.parse().unwrap())
-    };
+    let parse = |(name, value): &(&str, &str)| (HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
     pairs.iter().map(parse).collect()
 }
 
 fn decode(format: Format, status: u16, body: &str) -> Result<Completion, Failure> {
-    decode_with(
-        format,
-        &Setup::default(),
-        &asking("Hi"),
-        status,
-        &[("x-request-id", "r-1")],
-        body,
-    )
+    decode_with(format, &Setup::default(), &asking("Hi"), status, &[("x-request-id", "r-1")], body)
 }
 
 fn decode_with(
@@ -155,21 +137,12 @@ fn decode_with(
     pairs: &[(&str, &str)],
     body: &str,
 ) -> Result<Completion, Failure> {
-    let answer = HttpAnswer {
-        status,
-        headers: headers(pairs),
-        body: body.to_owned().into(),
-    };
-    format
-        .codec()
-        .decode(&setup.target(format), request, &answer, 1_000_000)
+    let answer = HttpAnswer { status, headers: headers(pairs), body: body.to_owned().into() };
+    format.codec().decode(&setup.target(format), request, &answer, 1_000_000)
 }
 
 fn asking(text: &str) -> Request {
-    Request {
-        messages: vec![Message::user(text)],
-        ..Request::default()
-    }
+    Request { messages: vec![Message::user(text)], ..Request::default() }
 }
 
 fn request(messages: Value, options: Value) -> (Request, Params) {
@@ -177,9 +150,7 @@ fn request(messages: Value, options: Value) -> (Request, Params) {
     let messages = messages.as_array().unwrap().iter().enumerate();
     let request = Request {
         messages: messages
-            .map(|(i, message)| {
-                Message::from_value(message.clone(), &format!("messages[{i}]")).unwrap()
-            })
+            .map(|(i, message)| Message::from_value(message.clone(), &format!("messages[{i}]")).unwrap())
             .collect(),
         tools: options.tools,
         tool_choice: options.tool_choice,

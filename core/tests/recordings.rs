@@ -3,14 +3,7 @@
 //! The recordings live outside the repository: in the folder named by `LOCUM_RECORDINGS`, else in `../shared/recordings`
 //! beside it. Without them the test says so and passes, unless `LOCUM_REQUIRE_RECORDINGS=1`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    clippy::result_large_err,
-    clippy::needless_pass_by_value
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::needless_pass_by_value)]
 
 #[path = "recordings/answers.rs"]
 mod answers;
@@ -48,10 +41,8 @@ const CHAT_FILES: [&str; 12] = [
 ];
 
 fn folder() -> PathBuf {
-    std::env::var_os("LOCUM_RECORDINGS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/recordings"),
-        PathBuf::from,
-    )
+    std::env::var_os("LOCUM_RECORDINGS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/recordings"), PathBuf::from)
 }
 
 /// The records of a file; none when there is no such file.
@@ -59,10 +50,7 @@ fn records(name: &str) -> Vec<Value> {
     let Ok(text) = std::fs::read_to_string(folder().join(format!("{name}.jsonl"))) else {
         return Vec::new();
     };
-    text.lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().filter(|line| !line.trim().is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Whether the recordings are there; says so if not.
@@ -71,11 +59,7 @@ fn present() -> bool {
         return true;
     }
     let required = std::env::var("LOCUM_REQUIRE_RECORDINGS").is_ok_and(|value| value == "1");
-    assert!(
-        !required,
-        "recordings required, but {} is no folder",
-        folder().display()
-    );
+    assert!(!required, "recordings required, but {} is no folder", folder().display());
     println!("recordings SKIPPED: {} is no folder", folder().display());
     false
 }
@@ -110,10 +94,7 @@ impl<'a> Record<'a> {
                 })
                 .collect(),
             body: record["response"]["body"].as_str().unwrap_or_default(),
-            request: record
-                .get("request")
-                .map(|request| &request["body"])
-                .filter(|body| body.is_object()),
+            request: record.get("request").map(|request| &request["body"]).filter(|body| body.is_object()),
         }
     }
 
@@ -122,33 +103,17 @@ impl<'a> Record<'a> {
     }
 
     fn codec(&self) -> &'static dyn Provider {
-        if self.anthropic() {
-            &ANTHROPIC
-        } else {
-            &OPENAI_CHAT
-        }
+        if self.anthropic() { &ANTHROPIC } else { &OPENAI_CHAT }
     }
 
     fn decode(&self) -> Result<Completion, Failure> {
         let (request, params) = self.request.map_or_else(Default::default, |body| {
-            if self.anthropic() {
-                from_anthropic(body)
-            } else {
-                from_openai(body).0
-            }
+            if self.anthropic() { from_anthropic(body) } else { from_openai(body).0 }
         });
         let nothing = Map::new();
-        let answer = HttpAnswer {
-            status: self.status,
-            headers: self.headers.clone(),
-            body: self.body.to_owned().into(),
-        };
-        self.codec().decode(
-            &target(self.kind, &params, &nothing),
-            &request,
-            &answer,
-            1_790_000_000,
-        )
+        let answer =
+            HttpAnswer { status: self.status, headers: self.headers.clone(), body: self.body.to_owned().into() };
+        self.codec().decode(&target(self.kind, &params, &nothing), &request, &answer, 1_790_000_000)
     }
 }
 
@@ -178,91 +143,69 @@ impl Tally {
     fn note(&mut self, file: &str, record: &Value, problem: Option<String>) {
         let (read, failed) = self.lines.entry(file.to_owned()).or_default();
         *read += 1;
-        failed.extend(
-            problem.map(|problem| format!("{}: {problem}", record["id"].as_str().unwrap_or("?"))),
-        );
+        failed.extend(problem.map(|problem| format!("{}: {problem}", record["id"].as_str().unwrap_or("?"))));
     }
 
     fn finish(self, what: &str) {
         let mut total = 0;
         for (file, (read, failed)) in &self.lines {
-            println!("recordings {file}: {read} read, {} failed", failed.len());
+            println!("{what} {file}.jsonl: {read} read, {} failed", failed.len());
             failed.iter().for_each(|line| println!("    {line}"));
             total += failed.len();
         }
-        assert!(
-            !self.lines.is_empty(),
-            "the recordings folder holds no record of these providers"
-        );
-        assert_eq!(
-            total, 0,
-            "{what}: {total} recordings were read otherwise than the specification says"
-        );
+        assert!(!self.lines.is_empty(), "the recordings folder holds no record of these providers");
+        assert_eq!(total, 0, "{what}: {total} records are not handled as the specification says");
     }
 }
 
+/// Every answer is read as what its body says, every error gets the kind of the table. One line a file.
 #[test]
-fn answers_are_read_as_they_are() {
+fn every_record() {
     if !present() {
         return;
     }
     let mut tally = Tally::default();
-    for file in CHAT_FILES {
-        for value in records(file) {
-            let record = Record::new(&value);
-            if value["kind"] != "chat" || record.status >= 400 {
-                continue;
-            }
-            let body: Value = serde_json::from_str(record.body).unwrap_or_default();
-            let want = if record.anthropic() {
-                read_anthropic(&body, record.request)
-            } else {
-                read_openai(&body, record.request)
-            };
-            let got = record
-                .decode()
-                .map(|completion| {
-                    assert_eq!(completion.raw, body);
-                    reading_of(&completion)
-                })
-                .map_err(|failure| failure.kind.as_str());
-            let problem = (got != want).then(|| format!("got {got:?}, want {want:?}"));
-            tally.note(file, &value, problem);
-        }
-    }
-    tally.finish("answers");
-}
-
-#[test]
-fn errors_get_the_kind_of_the_table() {
-    if !present() {
-        return;
-    }
-    let mut tally = Tally::default();
-    let files = CHAT_FILES.iter().chain(&["errors-from-docs"]);
-    for file in files {
+    for file in CHAT_FILES.iter().chain(&["errors-from-docs"]) {
         for value in records(file) {
             let record = Record::new(&value);
             let ours = CHAT_FILES.contains(&record.api) || record.api == "vllm-chat";
-            if value["kind"] != "error" || !ours || record.status < 400 {
-                continue;
+            match value["kind"].as_str() {
+                Some("chat") if record.status < 400 => tally.note(file, &value, misread(&record)),
+                Some("error") if ours && record.status >= 400 => {
+                    tally.note(file, &value, misjudged(&record));
+                }
+                _ => {}
             }
-            let want = expected_kind(record.api, record.status, record.body);
-            let problem = match record.decode() {
-                Ok(_) => Some("read as an answer".to_owned()),
-                Err(failure) => (failure.kind.as_str() != want)
-                    .then(|| {
-                        format!(
-                            "got {}, want {want}: {} {}",
-                            failure.kind, record.status, record.body
-                        )
-                    })
-                    .or_else(|| flaw(&record, &failure)),
-            };
-            tally.note(file, &value, problem);
         }
     }
-    tally.finish("errors");
+    tally.finish("recordings");
+}
+
+/// Where the codec and the independent reading of an answer differ.
+fn misread(record: &Record<'_>) -> Option<String> {
+    let body: Value = serde_json::from_str(record.body).unwrap_or_default();
+    let want =
+        if record.anthropic() { read_anthropic(&body, record.request) } else { read_openai(&body, record.request) };
+    let got = record
+        .decode()
+        .map(|completion| {
+            assert_eq!(completion.raw, body);
+            reading_of(&completion)
+        })
+        .map_err(|failure| failure.kind.as_str());
+    (got != want).then(|| format!("got {got:?}, want {want:?}"))
+}
+
+/// Where the codec and the table differ about an error.
+fn misjudged(record: &Record<'_>) -> Option<String> {
+    let want = expected_kind(record.api, record.status, record.body);
+    match record.decode() {
+        Ok(_) => Some("read as an answer".to_owned()),
+        Err(failure) if failure.kind.as_str() != want => {
+            Some(format!("got {}, want {want}: {} {}", failure.kind, record.status, record.body))
+        }
+        Err(failure) => flaw(record, &failure),
+    }
 }
 
 /// What else every classified failure holds.
@@ -281,8 +224,7 @@ fn flaw(record: &Record<'_>, failure: &Failure) -> Option<String> {
     {
         return Some("the wait it asks for was not read".to_owned());
     }
-    if failure.kind == ErrorKind::ContextOverflow && asks("tokens > ") && failure.overflow.is_none()
-    {
+    if failure.kind == ErrorKind::ContextOverflow && asks("tokens > ") && failure.overflow.is_none() {
         return Some("its numbers were not read".to_owned());
     }
     None
@@ -300,16 +242,10 @@ fn requests_can_be_written_again() {
             let Some(body) = record.request.filter(|body| body["messages"].is_array()) else {
                 continue;
             };
-            let ((request, params), whole) = if record.anthropic() {
-                (from_anthropic(body), false)
-            } else {
-                from_openai(body)
-            };
-            let problem = mandatory(&request, &params, record.kind).or_else(|| {
-                (whole && file == "openai-chat")
-                    .then(|| same(body, &request, &params))
-                    .flatten()
-            });
+            let ((request, params), whole) =
+                if record.anthropic() { (from_anthropic(body), false) } else { from_openai(body) };
+            let problem = mandatory(&request, &params, record.kind)
+                .or_else(|| (whole && file == "openai-chat").then(|| same(body, &request, &params)).flatten());
             tally.note(file, &value, problem);
         }
     }

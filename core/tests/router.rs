@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 const KEY: &str = "sk-very-secret-0123456789";
 
 async fn play(script: Value, task: Value) -> (Mock, Router) {
-    let mock = Mock::start(Script::from_value(script).unwrap())
-        .await
-        .unwrap();
+    let mock = Mock::start(Script::from_value(script).unwrap()).await.unwrap();
     let mut config = json!({
         "providers": {
             "a": {"kind": "openai", "base_url": mock.url("a"), "api_key": KEY},
@@ -21,10 +19,7 @@ async fn play(script: Value, task: Value) -> (Mock, Router) {
         },
         "tasks": {"t": {"primary": "a/big", "fallback": ["b/small"], "retries": 0}},
     });
-    config["tasks"]["t"]
-        .as_object_mut()
-        .unwrap()
-        .extend(task.as_object().unwrap().clone());
+    config["tasks"]["t"].as_object_mut().unwrap().extend(task.as_object().unwrap().clone());
     let router = Router::from_value(config).unwrap();
     (mock, router)
 }
@@ -37,54 +32,37 @@ async fn a_dropped_call_closes_its_socket() {
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
     let seen = mock.wait_closed("a", 0, Duration::from_millis(100)).await;
-    assert!(
-        seen.is_some_and(|seen| seen.closed_ms.is_some()),
-        "the provider did not see the close within 100 ms"
-    );
+    assert!(seen.is_some_and(|seen| seen.closed_ms.is_some()), "the provider did not see the close within 100 ms");
     assert_eq!(mock.count("b"), 0);
 }
 
 #[tokio::test]
 async fn a_key_that_the_provider_quotes_is_taken_out() {
     let quoted = json!({"error": {"message": format!("Incorrect API key provided: {KEY}."), "type": "invalid_request_error", "code": format!("bad {KEY}")}});
-    let (_mock, router) = play(
-        json!({"a": [{"status": 401, "body": quoted}], "b": []}),
-        json!({"strict": ["auth"]}),
-    )
-    .await;
+    let (_mock, router) =
+        play(json!({"a": [{"status": 401, "body": quoted}], "b": []}), json!({"strict": ["auth"]})).await;
     let error = router.complete("t", "Hi").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Auth);
-    let printed = format!(
-        "{error} {error:?} {} {:?} {:?}",
-        error.to_value(),
-        router.take_notices(),
-        router.policy()
-    );
-    assert!(
-        printed.contains("Incorrect API key provided: [secret]."),
-        "{printed}"
-    );
+    let printed = format!("{error} {error:?} {} {:?} {:?}", error.to_value(), router.take_notices(), router.policy());
+    assert!(printed.contains("Incorrect API key provided: [secret]."), "{printed}");
     assert!(!printed.contains(KEY));
 }
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let (mock, router) = play(json!({"a": [{"status": 307, "headers": {"location": "/b/v1/messages"}, "body": ""}], "b": []}), json!({"fallback": []})).await;
+    let (mock, router) = play(
+        json!({"a": [{"status": 307, "headers": {"location": "/b/v1/messages"}, "body": ""}], "b": []}),
+        json!({"fallback": []}),
+    )
+    .await;
     let error = router.complete("t", "Hi").await.unwrap_err();
-    assert!(
-        error.message().contains("redirects are not followed"),
-        "{error}"
-    );
+    assert!(error.message().contains("redirects are not followed"), "{error}");
     assert_eq!((mock.count("a"), mock.count("b")), (1, 0));
 }
 
 #[tokio::test]
 async fn a_dead_key_is_told_once() {
-    let (_mock, router) = play(
-        json!({"a": [{"error": "invalid_api_key"}], "b": []}),
-        json!({}),
-    )
-    .await;
+    let (_mock, router) = play(json!({"a": [{"error": "invalid_api_key"}], "b": []}), json!({})).await;
     for _ in 0..3 {
         let reply = router.complete("t", "Hi").await.unwrap();
         assert_eq!(reply.warnings.len(), 1, "every reply says it");
@@ -98,25 +76,15 @@ async fn a_dead_key_is_told_once() {
 #[tokio::test]
 async fn headers_beyond_the_limit_are_refused() {
     let long = "x".repeat(70_000);
-    let (_mock, router) = play(
-        json!({"a": [{"answer": "Hi", "headers": {"x-long": long}}], "b": []}),
-        json!({}),
-    )
-    .await;
+    let (_mock, router) = play(json!({"a": [{"answer": "Hi", "headers": {"x-long": long}}], "b": []}), json!({})).await;
     let reply = router.complete("t", "Hi").await.unwrap();
     assert_eq!(reply.attempts[0].kind, Some(ErrorKind::MalformedResponse));
 }
 
 #[tokio::test]
 async fn calls_share_connections_and_run_side_by_side() {
-    let (mock, router) = play(
-        json!({"a": [{"answer": "Hi", "delay_ms": 20}], "b": []}),
-        json!({}),
-    )
-    .await;
-    let calls: Vec<_> = (0..100)
-        .map(|_| tokio::spawn(router.complete("t", "Hi").into_future()))
-        .collect();
+    let (mock, router) = play(json!({"a": [{"answer": "Hi", "delay_ms": 20}], "b": []}), json!({})).await;
+    let calls: Vec<_> = (0..100).map(|_| tokio::spawn(router.complete("t", "Hi").into_future())).collect();
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap().text(), "Hi");
     }

@@ -1,11 +1,6 @@
 //! The scripted providers, seen from raw sockets.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    unreachable_pub
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, unreachable_pub)]
 
 #[path = "testkit/answers.rs"]
 mod answers;

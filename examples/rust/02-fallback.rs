@@ -16,9 +16,7 @@ async fn main() -> Result<(), locum::Error> {
         "everything fails",
     ] {
         println!("\n▸ {what}");
-        let call = router
-            .complete("support_chat", "My invoice is wrong.")
-            .timeout(Duration::from_millis(1000));
+        let call = router.complete("support_chat", "My invoice is wrong.").timeout(Duration::from_millis(1000));
         match call.await {
             Ok(reply) => println!("{}{} — {}", reply.trail(), reply.text(), reply.model),
             Err(error) => println!("{}{error}", error.trail()),

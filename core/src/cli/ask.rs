@@ -48,29 +48,25 @@ impl Ask {
                 std::future::pending::<()>().await;
             }
         };
-        match router
-            .complete_value(self.task, message.into(), options)
-            .cancel_on(cancelled)
-            .await
-        {
+        match router.complete_value(self.task, message.into(), options).cancel_on(cancelled).await {
             Ok(reply) => {
                 eprint!("{}", reply.trail());
                 for warning in &reply.warnings {
                     eprintln!("warning: {warning}");
                 }
                 if self.json {
-                    println!("{:#}", reply.to_value())
+                    println!("{:#}", reply.to_value());
                 } else {
-                    println!("{}", reply.text())
+                    println!("{}", reply.text());
                 }
                 OK
             }
             Err(error) => {
                 eprint!("{}", error.trail());
                 if self.json {
-                    println!("{:#}", error.to_value())
+                    println!("{:#}", error.to_value());
                 } else {
-                    eprintln!("{error}")
+                    eprintln!("{error}");
                 }
                 FAILED
             }

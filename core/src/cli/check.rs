@@ -28,15 +28,7 @@ impl Check {
         for lint in &policy.lints {
             println!("warning: {lint}");
         }
-        println!(
-            "{} tasks, {} warnings",
-            policy.tasks.len(),
-            policy.lints.len()
-        );
-        if self.strict && !policy.lints.is_empty() {
-            FAILED
-        } else {
-            OK
-        }
+        println!("{} tasks, {} warnings", policy.tasks.len(), policy.lints.len());
+        if self.strict && !policy.lints.is_empty() { FAILED } else { OK }
     }
 }

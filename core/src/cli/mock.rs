@@ -29,10 +29,7 @@ impl Mock {
             }
         };
         for name in mock.names() {
-            println!(
-                "{}",
-                serde_json::json!({"upstream": name, "base_url": mock.url(&name)})
-            );
+            println!("{}", serde_json::json!({"upstream": name, "base_url": mock.url(name)}));
         }
         println!("{}", serde_json::json!({"ready": true}));
         let mut printed = 0;
@@ -53,8 +50,6 @@ impl Mock {
         let text = std::fs::read_to_string(&self.script).map_err(|error| error.to_string())?;
         let value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         let script = Script::from_value(value).map_err(|error| error.to_string())?;
-        testkit::Mock::start_on(script, self.port)
-            .await
-            .map_err(|error| error.to_string())
+        testkit::Mock::start_on(script, self.port).await.map_err(|error| error.to_string())
     }
 }

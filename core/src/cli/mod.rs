@@ -72,10 +72,7 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> i32 {
             return if asked_for { OK } else { USAGE };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("locum: no runtime: {error}");

@@ -44,18 +44,9 @@ impl Policy {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let (text, syntax) = read(path)
-            .map_err(|problem| Error::config(&name, vec![format!("{name}: {problem}")]))?;
+        let (text, syntax) = read(path).map_err(|problem| Error::config(&name, vec![format!("{name}: {problem}")]))?;
         let directory = path.parent().map(Path::to_path_buf);
-        parse(
-            &text,
-            syntax,
-            &Origin {
-                file: Some(&name),
-                is_text: true,
-                directory,
-            },
-        )
+        parse(&text, syntax, &Origin { file: Some(&name), is_text: true, directory })
     }
 
     /// Reads TOML. Relative `file:` references start from the working directory.
@@ -63,15 +54,7 @@ impl Policy {
     /// # Errors
     /// Kind `config`, with everything that is wrong, each with its line.
     pub fn from_toml_str(text: &str) -> Result<Self, Error> {
-        parse(
-            text,
-            Syntax::Toml,
-            &Origin {
-                file: None,
-                is_text: true,
-                directory: None,
-            },
-        )
+        parse(text, Syntax::Toml, &Origin { file: None, is_text: true, directory: None })
     }
 
     /// Reads strict JSON. Relative `file:` references start from the working directory.
@@ -79,15 +62,7 @@ impl Policy {
     /// # Errors
     /// Kind `config`, with everything that is wrong, each with its line.
     pub fn from_json_str(text: &str) -> Result<Self, Error> {
-        parse(
-            text,
-            Syntax::Json,
-            &Origin {
-                file: None,
-                is_text: true,
-                directory: None,
-            },
-        )
+        parse(text, Syntax::Json, &Origin { file: None, is_text: true, directory: None })
     }
 
     /// Takes an object built by code: the same keys, in snake_case or camelCase; a null means not set. Keys may be
@@ -96,14 +71,8 @@ impl Policy {
     /// # Errors
     /// Kind `config`, with everything that is wrong, each with its path.
     pub fn from_value(value: Value) -> Result<Self, Error> {
-        let origin = Origin {
-            file: None,
-            is_text: false,
-            directory: None,
-        };
-        build(&located::from_value(value), &origin, &|name| {
-            std::env::var_os(name)
-        })
+        let origin = Origin { file: None, is_text: false, directory: None };
+        build(&located::from_value(value), &origin, &|name| std::env::var_os(name))
     }
 
     /// The configuration to use where none is named: the file in the variable `LOCUM_CONFIG`, else `./locum.toml`.
@@ -121,26 +90,17 @@ fn find(variable: Option<OsString>, file_exists: bool) -> Result<PathBuf, Error>
         None if file_exists => Ok(PathBuf::from(FILE)),
         None => Err(Error::config(
             "configuration",
-            vec![format!(
-                "none found: {VARIABLE} is not set, and there is no file {}",
-                absolute(Path::new(FILE))
-            )],
+            vec![format!("none found: {VARIABLE} is not set, and there is no file {}", absolute(Path::new(FILE)))],
         )),
     }
 }
 
 fn absolute(path: &Path) -> String {
-    std::path::absolute(path)
-        .unwrap_or_else(|_| path.to_path_buf())
-        .display()
-        .to_string()
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
 }
 
 fn read(path: &Path) -> Result<(String, Syntax), String> {
-    let extension = path
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .map(str::to_ascii_lowercase);
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
     let syntax = match extension.as_deref() {
         Some("toml") => Syntax::Toml,
         Some("json") => Syntax::Json,
@@ -154,14 +114,8 @@ fn read(path: &Path) -> Result<(String, Syntax), String> {
         return Err(format!("is larger than {LARGEST_FILE} bytes"));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
-        let before = error
-            .as_bytes()
-            .iter()
-            .take(error.utf8_error().valid_up_to());
-        format!(
-            "line {} is not UTF-8; save the file as UTF-8",
-            before.filter(|byte| **byte == b'\n').count() + 1
-        )
+        let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        format!("line {} is not UTF-8; save the file as UTF-8", before.filter(|byte| **byte == b'\n').count() + 1)
     })?;
     Ok((text, syntax))
 }
@@ -173,59 +127,30 @@ fn parse(text: &str, syntax: Syntax, origin: &Origin<'_>) -> Result<Policy, Erro
         Syntax::Toml => located::from_toml(text),
         Syntax::Json => located::from_json(text),
     };
-    let tree = tree.map_err(
-        |SyntaxError {
-             line,
-             column,
-             message,
-         }| {
-            let language = match syntax {
-                Syntax::Toml => "TOML",
-                Syntax::Json => "JSON",
-            };
-            let mut problems = Findings::default();
-            let place = Place {
-                path: String::new(),
-                line: Some(line),
-            };
-            problems.add(
-                place,
-                format!("column {column}: not valid {language}: {message}"),
-            );
-            failed(problems, origin)
-        },
-    )?;
+    let tree = tree.map_err(|SyntaxError { line, column, message }| {
+        let language = match syntax {
+            Syntax::Toml => "TOML",
+            Syntax::Json => "JSON",
+        };
+        let mut problems = Findings::default();
+        let place = Place { path: String::new(), line: Some(line) };
+        problems.add(place, format!("column {column}: not valid {language}: {message}"));
+        failed(problems, origin)
+    })?;
     build(&tree, origin, &|name| std::env::var_os(name))
 }
 
 fn failed(problems: Findings, origin: &Origin<'_>) -> Error {
-    Error::config(
-        origin.file.unwrap_or("configuration"),
-        problems.render(origin.file),
-    )
+    Error::config(origin.file.unwrap_or("configuration"), problems.render(origin.file))
 }
 
-fn build(
-    tree: &Node,
-    origin: &Origin<'_>,
-    env: &dyn Fn(&str) -> Option<OsString>,
-) -> Result<Policy, Error> {
+fn build(tree: &Node, origin: &Origin<'_>, env: &dyn Fn(&str) -> Option<OsString>) -> Result<Policy, Error> {
     let (mut problems, mut lints) = (Findings::default(), Findings::default());
     let (value, places) = shape::check(tree, &mut problems);
-    let sources = Sources {
-        env,
-        directory: origin.directory.clone(),
-    };
+    let sources = Sources { env, directory: origin.directory.clone() };
     match ConfigFile::deserialize(value) {
         Ok(config) => {
-            let mut policy = validate::policy(
-                config,
-                &places,
-                &sources,
-                origin.is_text,
-                &mut problems,
-                &mut lints,
-            );
+            let mut policy = validate::policy(config, &places, &sources, origin.is_text, &mut problems, &mut lints);
             if problems.is_empty() {
                 policy.lints = lints.render(origin.file);
                 return Ok(policy);
@@ -233,13 +158,7 @@ fn build(
         }
         // A part that is missing was reported with its place. Without such a report, schema and types disagree.
         Err(_) if !problems.is_empty() => {}
-        Err(_) => problems.add(
-            Place {
-                path: String::new(),
-                line: None,
-            },
-            "matches the schema, but cannot be read",
-        ),
+        Err(_) => problems.add(Place { path: String::new(), line: None }, "matches the schema, but cannot be read"),
     }
     Err(failed(problems, origin))
 }
@@ -253,11 +172,7 @@ mod tests {
     use super::*;
     use crate::config::Credential;
 
-    const FROM_CODE: Origin<'_> = Origin {
-        file: None,
-        is_text: false,
-        directory: None,
-    };
+    const FROM_CODE: Origin<'_> = Origin { file: None, is_text: false, directory: None };
 
     #[test]
     fn the_usual_variable_holds_the_key() {
@@ -272,12 +187,7 @@ mod tests {
         let missing = "environment variable ANTHROPIC_API_KEY is not set";
         assert!(matches!(key("anthropic"), Credential::Missing(sentence) if sentence == missing));
         assert!(matches!(key("ollama"), Credential::None));
-        assert_eq!(
-            policy.lints,
-            [format!(
-                "providers.anthropic: its models will be skipped: {missing}"
-            )]
-        );
+        assert_eq!(policy.lints, [format!("providers.anthropic: its models will be skipped: {missing}")]);
     }
 
     #[test]
@@ -325,23 +235,14 @@ mod tests {
 
     #[test]
     fn the_default_file_is_named_or_beside() {
-        assert_eq!(
-            find(Some("a.json".into()), true).unwrap(),
-            PathBuf::from("a.json")
-        );
+        assert_eq!(find(Some("a.json".into()), true).unwrap(), PathBuf::from("a.json"));
         assert_eq!(find(None, true).unwrap(), PathBuf::from("locum.toml"));
-        assert_eq!(
-            find(Some(OsString::new()), true).unwrap(),
-            PathBuf::from("locum.toml")
-        );
+        assert_eq!(find(Some(OsString::new()), true).unwrap(), PathBuf::from("locum.toml"));
         let full = std::env::current_dir().unwrap().join("locum.toml");
         let error = find(None, false).expect_err("nothing to find");
         assert_eq!(
             error.problems(),
-            [format!(
-                "none found: LOCUM_CONFIG is not set, and there is no file {}",
-                full.display()
-            )]
+            [format!("none found: LOCUM_CONFIG is not set, and there is no file {}", full.display())]
         );
     }
 }

@@ -86,10 +86,7 @@ fn toml_table(table: &DeTable<'_>, line: Option<usize>, lines: &Lines) -> Node {
             node: toml_value(value, lines),
         })
         .collect();
-    Node {
-        line,
-        kind: Kind::Object(entries),
-    }
+    Node { line, kind: Kind::Object(entries) }
 }
 
 fn toml_value(value: &Spanned<DeValue<'_>>, lines: &Lines) -> Node {
@@ -98,21 +95,15 @@ fn toml_value(value: &Spanned<DeValue<'_>>, lines: &Lines) -> Node {
         DeValue::String(text) => Kind::Leaf(Value::from(text.as_ref())),
         DeValue::Boolean(value) => Kind::Leaf(Value::Bool(*value)),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or(Kind::Foreign("a number beyond 64 bits"), |number| {
-                Kind::Leaf(number.into())
-            }),
+            .map_or(Kind::Foreign("a number beyond 64 bits"), |number| Kind::Leaf(number.into())),
         DeValue::Float(number) => number
             .as_str()
             .parse()
             .ok()
             .and_then(Number::from_f64)
-            .map_or(Kind::Foreign("a number that is not finite"), |n| {
-                Kind::Leaf(n.into())
-            }),
+            .map_or(Kind::Foreign("a number that is not finite"), |n| Kind::Leaf(n.into())),
         DeValue::Datetime(_) => Kind::Foreign("a date or time"),
-        DeValue::Array(items) => {
-            Kind::Array(items.iter().map(|item| toml_value(item, lines)).collect())
-        }
+        DeValue::Array(items) => Kind::Array(items.iter().map(|item| toml_value(item, lines)).collect()),
         DeValue::Table(table) => return toml_table(table, line, lines),
     };
     Node { line, kind }
@@ -132,29 +123,21 @@ pub(super) fn from_json(text: &str) -> Result<Node, SyntaxError> {
         allow_extended_string_escapes: false,
     };
     let parsed =
-        jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &strict).map_err(|error| {
-            SyntaxError {
-                line: error.line_display(),
-                column: error.column_display(),
-                message: lowered(&error.kind().to_string()),
-            }
+        jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &strict).map_err(|error| SyntaxError {
+            line: error.line_display(),
+            column: error.column_display(),
+            message: lowered(&error.kind().to_string()),
         })?;
     match parsed.value {
         Some(value) => Ok(json_value(&value, &Lines::of(text))),
-        None => Err(SyntaxError {
-            line: 1,
-            column: 1,
-            message: "the text is empty".to_owned(),
-        }),
+        None => Err(SyntaxError { line: 1, column: 1, message: "the text is empty".to_owned() }),
     }
 }
 
 /// The parser's messages are capitalised; ours continue a sentence.
 fn lowered(message: &str) -> String {
     let mut chars = message.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 fn json_value(value: &ast::Value<'_>, lines: &Lines) -> Node {
@@ -163,18 +146,10 @@ fn json_value(value: &ast::Value<'_>, lines: &Lines) -> Node {
     let kind = match value {
         ast::Value::StringLit(text) => Kind::Leaf(Value::from(text.value.as_ref())),
         ast::Value::NumberLit(number) => serde_json::from_str::<Number>(number.value)
-            .map_or(Kind::Foreign("a number out of range"), |number| {
-                Kind::Leaf(number.into())
-            }),
+            .map_or(Kind::Foreign("a number out of range"), |number| Kind::Leaf(number.into())),
         ast::Value::BooleanLit(value) => Kind::Leaf(Value::Bool(value.value)),
         ast::Value::NullKeyword(_) => Kind::Leaf(Value::Null),
-        ast::Value::Array(array) => Kind::Array(
-            array
-                .elements
-                .iter()
-                .map(|item| json_value(item, lines))
-                .collect(),
-        ),
+        ast::Value::Array(array) => Kind::Array(array.elements.iter().map(|item| json_value(item, lines)).collect()),
         ast::Value::Object(object) => Kind::Object(
             object
                 .properties
@@ -201,17 +176,9 @@ pub(super) fn from_value(value: Value) -> Node {
 fn nested(value: Value, levels: usize) -> Node {
     let kind = match (value, levels.checked_sub(1)) {
         (Value::Array(_) | Value::Object(_), None) => Kind::Foreign("nesting this deep"),
-        (Value::Array(items), Some(left)) => {
-            Kind::Array(items.into_iter().map(|item| nested(item, left)).collect())
-        }
+        (Value::Array(items), Some(left)) => Kind::Array(items.into_iter().map(|item| nested(item, left)).collect()),
         (Value::Object(map), Some(left)) => Kind::Object(
-            map.into_iter()
-                .map(|(key, value)| Entry {
-                    key,
-                    line: None,
-                    node: nested(value, left),
-                })
-                .collect(),
+            map.into_iter().map(|(key, value)| Entry { key, line: None, node: nested(value, left) }).collect(),
         ),
         (leaf, _) => Kind::Leaf(leaf),
     };

@@ -16,21 +16,11 @@ pub(super) struct Preset {
 }
 
 const fn hosted(kind: &'static str, base_url: &'static str, key: &'static str) -> Preset {
-    Preset {
-        kind,
-        format: Format::OpenAiChat,
-        base_url: Some(base_url),
-        key: Some(key),
-    }
+    Preset { kind, format: Format::OpenAiChat, base_url: Some(base_url), key: Some(key) }
 }
 
 const fn local(kind: &'static str, base_url: &'static str) -> Preset {
-    Preset {
-        kind,
-        format: Format::OpenAiChat,
-        base_url: Some(base_url),
-        key: None,
-    }
+    Preset { kind, format: Format::OpenAiChat, base_url: Some(base_url), key: None }
 }
 
 /// Every kind. Addresses and variables are those of the providers' quick-start pages; local servers are at the port
@@ -46,23 +36,14 @@ pub(super) const PRESETS: [Preset; 13] = [
     hosted("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
     hosted("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY"),
-    hosted(
-        "openrouter",
-        "https://openrouter.ai/api/v1",
-        "OPENROUTER_API_KEY",
-    ),
+    hosted("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
     hosted("together", "https://api.together.ai/v1", "TOGETHER_API_KEY"),
     hosted("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
     local("ollama", "http://127.0.0.1:11434/v1"),
     local("vllm", "http://127.0.0.1:8000/v1"),
     local("llamacpp", "http://127.0.0.1:8080/v1"),
     local("lmstudio", "http://127.0.0.1:1234/v1"),
-    Preset {
-        kind: "openai_compatible",
-        format: Format::OpenAiChat,
-        base_url: None,
-        key: None,
-    },
+    Preset { kind: "openai_compatible", format: Format::OpenAiChat, base_url: None, key: None },
 ];
 
 /// The preset of a kind.

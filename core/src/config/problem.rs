@@ -13,16 +13,9 @@ pub(super) struct Place {
 
 /// The path of `key` below `parent`; keys that are no bare words are quoted.
 pub(super) fn join(parent: &str, key: &str) -> String {
-    let bare = !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$'));
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$'));
     let dot = if parent.is_empty() { "" } else { "." };
-    if bare {
-        format!("{parent}{dot}{key}")
-    } else {
-        format!("{parent}{dot}{key:?}")
-    }
+    if bare { format!("{parent}{dot}{key}") } else { format!("{parent}{dot}{key:?}") }
 }
 
 /// Where each canonical path (snake_case) was written, so that later checks can name the line.
@@ -53,10 +46,7 @@ impl Places {
                 break;
             }
         }
-        Place {
-            path: canonical.to_owned(),
-            line,
-        }
+        Place { path: canonical.to_owned(), line }
     }
 }
 

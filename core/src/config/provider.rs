@@ -61,31 +61,20 @@ impl Builder<'_> {
             let hint = if hint.is_empty() { "." } else { &hint };
             self.problem(
                 &path,
-                format!(
-                    "{name:?} is no known kind{hint} Set kind (known: {})",
-                    presets::words().join(", ")
-                ),
+                format!("{name:?} is no known kind{hint} Set kind (known: {})", presets::words().join(", ")),
             );
             return None;
         };
         let api_key = self.key(&path, preset, config.api_key.as_deref());
         let headers = self.headers(&path, config.headers.unwrap_or_default());
         let base_url = match (config.base_url.as_deref(), preset.base_url) {
-            (Some(url), _) => self.base_url(
-                &join(&path, "base_url"),
-                url,
-                preset,
-                config.allow_http == Some(true),
-            ),
+            (Some(url), _) => self.base_url(&join(&path, "base_url"), url, preset, config.allow_http == Some(true)),
             (None, Some(url)) => Some(url.to_owned()),
             (None, None) if self.places.written(&join(&path, "base_url")) => None,
             (None, None) => {
                 self.problem(
                     &path,
-                    format!(
-                        "\"base_url\" is missing; kind {:?} has no address of its own",
-                        preset.kind
-                    ),
+                    format!("\"base_url\" is missing; kind {:?} has no address of its own", preset.kind),
                 );
                 None
             }
@@ -97,9 +86,7 @@ impl Builder<'_> {
             base_url: base_url?,
             api_key: api_key?,
             headers: headers?,
-            connect_timeout: config
-                .connect_timeout_ms
-                .map_or(defaults::CONNECT_TIMEOUT, Duration::from_millis),
+            connect_timeout: config.connect_timeout_ms.map_or(defaults::CONNECT_TIMEOUT, Duration::from_millis),
         })
     }
 
@@ -117,10 +104,7 @@ impl Builder<'_> {
         match found {
             Found::Secret { secret, literal } => {
                 if literal && self.is_file {
-                    self.lints.add(
-                        self.places.find(&path),
-                        "a key written out in a file; use env:NAME or file:PATH",
-                    );
+                    self.lints.add(self.places.find(&path), "a key written out in a file; use env:NAME or file:PATH");
                 }
                 Some(Credential::Key(secret))
             }
@@ -132,29 +116,18 @@ impl Builder<'_> {
         }
     }
 
-    fn headers(
-        &mut self,
-        path: &str,
-        config: BTreeMap<String, String>,
-    ) -> Option<BTreeMap<String, Secret>> {
+    fn headers(&mut self, path: &str, config: BTreeMap<String, String>) -> Option<BTreeMap<String, Secret>> {
         let mut headers = BTreeMap::new();
         let mut sound = true;
         for (name, reference) in config {
             let path = join(&join(path, "headers"), &name);
-            let problem = match (
-                HeaderName::from_bytes(name.as_bytes()),
-                self.sources.resolve(&reference),
-            ) {
+            let problem = match (HeaderName::from_bytes(name.as_bytes()), self.sources.resolve(&reference)) {
                 (Err(_), _) => "is not a valid header name".to_owned(),
-                (Ok(name), _) if RESERVED.contains(&name.as_str()) => {
-                    "is set by the HTTP client".to_owned()
-                }
+                (Ok(name), _) if RESERVED.contains(&name.as_str()) => "is set by the HTTP client".to_owned(),
                 (_, Found::Missing(sentence) | Found::Unusable(sentence)) => sentence,
                 (Ok(name), Found::Secret { secret, literal }) => {
                     let name = name.as_str();
-                    let is_key = ["key", "token", "secret", "auth", "cookie"]
-                        .iter()
-                        .any(|word| name.contains(word));
+                    let is_key = ["key", "token", "secret", "auth", "cookie"].iter().any(|word| name.contains(word));
                     if literal && is_key && self.is_file {
                         self.lints.add(
                             self.places.find(&path),
@@ -174,13 +147,7 @@ impl Builder<'_> {
     }
 
     /// The address without a trailing slash. It is never repeated in a problem: it might carry a password.
-    fn base_url(
-        &mut self,
-        path: &str,
-        url: &str,
-        preset: &Preset,
-        allow_http: bool,
-    ) -> Option<String> {
+    fn base_url(&mut self, path: &str, url: &str, preset: &Preset, allow_http: bool) -> Option<String> {
         let trimmed = url.trim_end_matches('/');
         match address_problem(trimmed, allow_http) {
             Some(problem) => {
@@ -203,19 +170,13 @@ fn address_problem(url: &str, allow_http: bool) -> Option<String> {
         return Some("must be an address such as https://llm.example.com/v1".to_owned());
     };
     let host = uri.host().unwrap_or_default();
-    let problem = if uri
-        .authority()
-        .is_some_and(|authority| authority.as_str().contains('@'))
-    {
+    let problem = if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         "must not hold a user or password; use api_key or headers"
     } else if host.is_empty() {
         "names no host"
     } else if uri.query().is_some() || url.contains('#') {
         "must not have a query or fragment"
-    } else if ["/chat/completions", "/messages"]
-        .iter()
-        .any(|end| uri.path().ends_with(end))
-    {
+    } else if ["/chat/completions", "/messages"].iter().any(|end| uri.path().ends_with(end)) {
         "must be where the API starts, without the path of a call (/chat/completions, /messages)"
     } else if scheme == "http" && !allow_http && !is_loopback(host) {
         "plain http would send the key in clear to another machine; use https, or set allow_http = true"
@@ -228,7 +189,5 @@ fn address_problem(url: &str, allow_http: bool) -> Option<String> {
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

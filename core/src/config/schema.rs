@@ -220,9 +220,7 @@ mod tests {
     /// `LOCUM_UPDATE_SCHEMA=1 cargo test -p locum --features schema committed_schema` rewrites the file.
     #[test]
     fn committed_schema_matches_the_types() {
-        let schema = SchemaSettings::draft2020_12()
-            .into_generator()
-            .into_root_schema_for::<super::ConfigFile>();
+        let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<super::ConfigFile>();
         let mut text = serde_json::to_string_pretty(&schema).unwrap();
         text.push('\n');
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/locum.schema.json");
@@ -230,9 +228,6 @@ mod tests {
             std::fs::write(path, &text).unwrap();
         }
         let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            committed == text,
-            "{path} differs from the types; run this test with LOCUM_UPDATE_SCHEMA=1"
-        );
+        assert!(committed == text, "{path} differs from the types; run this test with LOCUM_UPDATE_SCHEMA=1");
     }
 }

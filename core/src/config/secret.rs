@@ -62,14 +62,10 @@ impl Sources<'_> {
         if path.is_empty() {
             return Found::Unusable("file: must be followed by a path".to_owned());
         }
-        let path = self
-            .directory
-            .as_ref()
-            .map_or_else(|| PathBuf::from(path), |directory| directory.join(path));
+        let path = self.directory.as_ref().map_or_else(|| PathBuf::from(path), |directory| directory.join(path));
         let place = format!("file {}", path.display());
         let mut bytes = Vec::new();
-        let read = std::fs::File::open(&path)
-            .and_then(|file| file.take(LARGEST_SECRET + 1).read_to_end(&mut bytes));
+        let read = std::fs::File::open(&path).and_then(|file| file.take(LARGEST_SECRET + 1).read_to_end(&mut bytes));
         if let Err(error) = read {
             return Found::Missing(format!("{place} cannot be read: {error}"));
         }
@@ -89,10 +85,7 @@ fn checked(text: &str, literal: bool, place: &str) -> Found {
     if key.is_empty() {
         Found::Missing(format!("{place} is empty"))
     } else if key.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-        Found::Secret {
-            secret: Secret::new(key),
-            literal,
-        }
+        Found::Secret { secret: Secret::new(key), literal }
     } else {
         Found::Unusable(format!(
             "{place} holds characters that no header can carry (line breaks, control or non-ASCII characters)"

@@ -16,22 +16,15 @@ use crate::types::parse::{did_you_mean, snake_case};
 /// JSON Schema (draft 2020-12) of the configuration.
 pub const JSON_SCHEMA: &str = include_str!("../../schema/locum.schema.json");
 
-static SCHEMA: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(JSON_SCHEMA).unwrap_or_default());
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(JSON_SCHEMA).unwrap_or_default());
 
 /// The schema that takes everything.
 static ANYTHING: Value = Value::Bool(true);
 
 /// Checks `root`. What is wrong goes to `findings`; the value holds what is right.
 pub(super) fn check(root: &Node, findings: &mut Findings) -> (Value, Places) {
-    let mut walk = Walk {
-        findings,
-        places: Places::default(),
-    };
-    let place = Place {
-        path: String::new(),
-        line: root.line,
-    };
+    let mut walk = Walk { findings, places: Places::default() };
+    let place = Place { path: String::new(), line: root.line };
     let value = walk.value(root, &SCHEMA, "", &place).unwrap_or_default();
     (value, walk.places)
 }
@@ -43,20 +36,10 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// The checked value, or nothing where it is unusable.
-    fn value(
-        &mut self,
-        node: &Node,
-        schema: &Value,
-        canonical: &str,
-        place: &Place,
-    ) -> Option<Value> {
+    fn value(&mut self, node: &Node, schema: &Value, canonical: &str, place: &Place) -> Option<Value> {
         self.places.insert(canonical.to_owned(), place.clone());
         let Some(schema) = branch(resolve(schema), node) else {
-            let expected: Vec<_> = types(schema)
-                .into_iter()
-                .filter(|t| *t != "null")
-                .map(article)
-                .collect();
+            let expected: Vec<_> = types(schema).into_iter().filter(|t| *t != "null").map(article).collect();
             let found = match &node.kind {
                 Kind::Leaf(Value::Number(_))
                     if !expected.contains(&"a number") && expected.contains(&"a whole number") =>
@@ -65,10 +48,7 @@ impl Walk<'_> {
                 }
                 kind => kind.name(),
             };
-            self.findings.add(
-                place.clone(),
-                format!("expected {}, found {found}", expected.join(" or ")),
-            );
+            self.findings.add(place.clone(), format!("expected {}, found {found}", expected.join(" or ")));
             return None;
         };
         match &node.kind {
@@ -76,8 +56,7 @@ impl Walk<'_> {
             Kind::Array(items) => self.array(items, schema, canonical, place),
             Kind::Object(entries) => self.object(entries, schema, canonical, place),
             Kind::Foreign(name) => {
-                self.findings
-                    .add(place.clone(), format!("{name} cannot be used here"));
+                self.findings.add(place.clone(), format!("{name} cannot be used here"));
                 None
             }
         }
@@ -90,20 +69,12 @@ impl Walk<'_> {
                 if words.is_empty() {
                     return Some(value.clone());
                 }
-                if let Some(known) = words
-                    .iter()
-                    .find(|known| **known == word || **known == snake_case(word))
-                {
+                if let Some(known) = words.iter().find(|known| **known == word || **known == snake_case(word)) {
                     return Some(Value::from(*known));
                 }
                 let hint = did_you_mean(word, words.iter().copied());
-                let hint = if hint.is_empty() {
-                    format!(" (known: {})", words.join(", "))
-                } else {
-                    hint
-                };
-                self.findings
-                    .add(place.clone(), format!("unknown word {word:?}{hint}"));
+                let hint = if hint.is_empty() { format!(" (known: {})", words.join(", ")) } else { hint };
+                self.findings.add(place.clone(), format!("unknown word {word:?}{hint}"));
                 None
             }
             Value::Number(number) => {
@@ -115,11 +86,7 @@ impl Walk<'_> {
                     return Some(value.clone());
                 }
                 let signed = schema.get("format").and_then(Value::as_str) == Some("int64");
-                let whole = number
-                    .as_u64()
-                    .filter(|_| !signed)
-                    .map(Value::from)
-                    .or_else(|| whole(number.as_f64()?));
+                let whole = number.as_u64().filter(|_| !signed).map(Value::from).or_else(|| whole(number.as_f64()?));
                 if whole.is_none() {
                     self.findings.add(place.clone(), "is too large a number");
                 }
@@ -130,49 +97,28 @@ impl Walk<'_> {
     }
 
     /// All items or nothing: without one, the others would change their places.
-    fn array(
-        &mut self,
-        items: &[Node],
-        schema: &Value,
-        canonical: &str,
-        place: &Place,
-    ) -> Option<Value> {
+    fn array(&mut self, items: &[Node], schema: &Value, canonical: &str, place: &Place) -> Option<Value> {
         let item_schema = schema.get("items").unwrap_or(&ANYTHING);
         let checked: Vec<_> = items
             .iter()
             .enumerate()
             .map(|(i, item)| {
-                let place = Place {
-                    path: format!("{}[{i}]", place.path),
-                    line: item.line,
-                };
+                let place = Place { path: format!("{}[{i}]", place.path), line: item.line };
                 self.value(item, item_schema, &format!("{canonical}[{i}]"), &place)
             })
             .collect();
-        checked
-            .into_iter()
-            .collect::<Option<Vec<_>>>()
-            .map(Value::Array)
+        checked.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
     }
 
     /// The entries that are right, or nothing where a required one is not among them. The document itself is always
     /// there, so that its other parts are checked too.
-    fn object(
-        &mut self,
-        entries: &[Entry],
-        schema: &Value,
-        canonical: &str,
-        place: &Place,
-    ) -> Option<Value> {
+    fn object(&mut self, entries: &[Entry], schema: &Value, canonical: &str, place: &Place) -> Option<Value> {
         let required = required(schema);
         let is_map = properties(schema).is_none();
         let mut first: BTreeMap<String, &Entry> = BTreeMap::new();
         let mut checked = Map::new();
         for entry in entries {
-            let here = Place {
-                path: join(&place.path, &entry.key),
-                line: entry.line,
-            };
+            let here = Place { path: join(&place.path, &entry.key), line: entry.line };
             let Some((key, inner)) = slot(schema, &entry.key) else {
                 let known = properties(schema).into_iter().flat_map(Map::keys);
                 let hint = did_you_mean(&snake_case(&entry.key), known.map(String::as_str));
@@ -198,8 +144,7 @@ impl Walk<'_> {
         }
         for key in &required {
             if !first.contains_key(*key) {
-                self.findings
-                    .add(place.clone(), format!("{key:?} is missing"));
+                self.findings.add(place.clone(), format!("{key:?} is missing"));
             }
         }
         let whole = required.iter().all(|key| checked.contains_key(*key));
@@ -209,16 +154,11 @@ impl Walk<'_> {
 
 /// What to say where `entry` gives a key that `earlier` gave already.
 fn repeated(earlier: &Entry, entry: &Entry) -> String {
-    let line = earlier
-        .line
-        .map_or_else(String::new, |line| format!(" on line {line}"));
+    let line = earlier.line.map_or_else(String::new, |line| format!(" on line {line}"));
     if earlier.key == entry.key {
         format!("given a second time, first{line}")
     } else {
-        format!(
-            "is another spelling of {:?}{line}; keep one of them",
-            earlier.key
-        )
+        format!("is another spelling of {:?}{line}; keep one of them", earlier.key)
     }
 }
 
@@ -230,9 +170,7 @@ fn properties(schema: &Value) -> Option<&Map<String, Value>> {
 fn slot<'a>(schema: &'a Value, key: &str) -> Option<(String, &'a Value)> {
     if let Some(known) = properties(schema) {
         let snake = snake_case(key);
-        let spelled = [key, &snake]
-            .into_iter()
-            .find_map(|key| known.get_key_value(key));
+        let spelled = [key, &snake].into_iter().find_map(|key| known.get_key_value(key));
         if let Some((key, inner)) = spelled {
             return Some((key.clone(), inner));
         }
@@ -248,11 +186,7 @@ fn required(schema: &Value) -> Vec<&str> {
 }
 
 fn strings(list: Option<&Value>) -> Vec<&str> {
-    list.and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// Follows a `$ref` into `$defs`.
@@ -271,17 +205,14 @@ fn branches(schema: &Value) -> Option<&Vec<Value>> {
 /// The part of `schema` that speaks of values like `node`'s.
 fn branch<'a>(schema: &'a Value, node: &Node) -> Option<&'a Value> {
     if let Some(branches) = branches(schema) {
-        return branches
-            .iter()
-            .find_map(|inner| branch(resolve(inner), node));
+        return branches.iter().find_map(|inner| branch(resolve(inner), node));
     }
     let types = types(schema);
     let fits = |name: &&str| match &node.kind {
         Kind::Leaf(Value::Null) => *name == "null",
         Kind::Leaf(Value::Bool(_)) => *name == "boolean",
         Kind::Leaf(Value::Number(number)) => {
-            *name == "number"
-                || (*name == "integer" && number.as_f64().is_some_and(|n| n.fract() == 0.0))
+            *name == "number" || (*name == "integer" && number.as_f64().is_some_and(|n| n.fract() == 0.0))
         }
         Kind::Leaf(Value::String(_)) => *name == "string",
         Kind::Leaf(_) | Kind::Foreign(_) => false,
@@ -307,16 +238,9 @@ fn types(schema: &Value) -> Vec<&str> {
 
 /// The words a string may be; none where it is free.
 fn words(schema: &Value) -> Vec<&str> {
-    let described = schema
-        .get("oneOf")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let described = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
     let described = described.filter_map(|word| word.get("const").and_then(Value::as_str));
-    strings(schema.get("enum"))
-        .into_iter()
-        .chain(described)
-        .collect()
+    strings(schema.get("enum")).into_iter().chain(described).collect()
 }
 
 fn out_of_bounds(number: f64, schema: &Value) -> Option<String> {
@@ -384,22 +308,15 @@ mod tests {
                 match (keyword.as_str(), inner) {
                     ("properties" | "$defs", Value::Object(map)) => map.values().for_each(visit),
                     ("oneOf", Value::Array(list)) => {
-                        assert!(
-                            list.iter().all(|word| word["const"].is_string()),
-                            "{list:?}"
-                        );
+                        assert!(list.iter().all(|word| word["const"].is_string()), "{list:?}");
                         list.iter().for_each(visit);
                     }
                     ("anyOf", Value::Array(list)) => list.iter().for_each(visit),
                     ("items" | "additionalProperties", inner) => visit(inner),
-                    ("format", format) => assert!(
-                        ["int64", "uint64", "uint32", "double"].contains(&format.as_str().unwrap()),
-                        "{format}"
-                    ),
-                    (keyword, _) => assert!(
-                        CHECKED.contains(&keyword) || REMARKS.contains(&keyword),
-                        "{keyword}"
-                    ),
+                    ("format", format) => {
+                        assert!(["int64", "uint64", "uint32", "double"].contains(&format.as_str().unwrap()), "{format}")
+                    }
+                    (keyword, _) => assert!(CHECKED.contains(&keyword) || REMARKS.contains(&keyword), "{keyword}"),
                 }
             }
         }

@@ -33,13 +33,7 @@ pub(super) fn policy(
     };
     for (name, provider) in config.providers {
         let named = check.name("providers", &name, true);
-        let mut builder = Builder {
-            sources,
-            places,
-            problems: check.problems,
-            lints,
-            is_file,
-        };
+        let mut builder = Builder { sources, places, problems: check.problems, lints, is_file };
         let built = builder.build(&name, provider).filter(|_| named);
         check.providers.insert(name, built.map(Arc::new));
     }
@@ -55,20 +49,13 @@ pub(super) fn policy(
             tasks.insert(name, Arc::new(task));
         }
     }
-    let policy = Policy {
-        tasks,
-        models: sound(check.models),
-        providers: sound(check.providers),
-        lints: Vec::new(),
-    };
+    let policy = Policy { tasks, models: sound(check.models), providers: sound(check.providers), lints: Vec::new() };
     lint::add(&policy, places, lints);
     policy
 }
 
 fn sound<T>(map: BTreeMap<String, Option<Arc<T>>>) -> BTreeMap<String, Arc<T>> {
-    map.into_iter()
-        .filter_map(|(name, item)| Some((name, item?)))
-        .collect()
+    map.into_iter().filter_map(|(name, item)| Some((name, item?))).collect()
 }
 
 /// Names that are known by now. One with problems of its own is there without a value, or only among the places, so
@@ -122,17 +109,11 @@ impl Check<'_> {
     /// Splits `provider/model`; the model's id may hold slashes of its own.
     fn address(&mut self, path: &str, reference: &str) -> Option<(Arc<Provider>, String)> {
         let Some((provider, id)) = reference.split_once('/') else {
-            self.problem(
-                path,
-                format!("{reference:?} is not of the form provider/model"),
-            );
+            self.problem(path, format!("{reference:?} is not of the form provider/model"));
             return None;
         };
         if id.is_empty() || id.trim() != id || id.chars().any(char::is_control) {
-            self.problem(
-                path,
-                format!("{reference:?} names no model behind the slash"),
-            );
+            self.problem(path, format!("{reference:?} names no model behind the slash"));
             return None;
         }
         Some((self.provider(path, provider)?, id.to_owned()))
@@ -157,17 +138,10 @@ impl Check<'_> {
             return provider;
         }
         if presets::find(name).is_some() {
-            self.problem(
-                path,
-                format!("kind {name:?} needs a [providers] section with its base_url"),
-            );
+            self.problem(path, format!("kind {name:?} needs a [providers] section with its base_url"));
             return None;
         }
-        let known = self
-            .providers
-            .keys()
-            .map(String::as_str)
-            .chain(presets::words());
+        let known = self.providers.keys().map(String::as_str).chain(presets::words());
         let hint = did_you_mean(name, known);
         self.problem(path, format!("unknown provider {name:?}{hint}"));
         None
@@ -193,10 +167,7 @@ impl Check<'_> {
             let here = format!("{fallback}[{i}]");
             if let Some(earlier) = named.insert(reference.clone(), here.clone()) {
                 let earlier = self.places.find(&earlier).path;
-                self.problem(
-                    &here,
-                    format!("{reference:?} is a candidate already, as {earlier}"),
-                );
+                self.problem(&here, format!("{reference:?} is a candidate already, as {earlier}"));
                 continue;
             }
             candidates.push(self.candidate(&here, &reference));
@@ -208,14 +179,10 @@ impl Check<'_> {
             max_input_tokens: config.max_input_tokens,
             allow_fallback: config.allow_fallback.unwrap_or(defaults::ALLOW_FALLBACK),
             retries: config.retries.unwrap_or(defaults::RETRIES),
-            max_retry_wait: config
-                .max_retry_wait_ms
-                .map_or(defaults::MAX_RETRY_WAIT, Duration::from_millis),
+            max_retry_wait: config.max_retry_wait_ms.map_or(defaults::MAX_RETRY_WAIT, Duration::from_millis),
             fallback_on: set(config.fallback_on),
             strict: set(config.strict),
-            drop_unsupported: config
-                .drop_unsupported
-                .unwrap_or(defaults::DROP_UNSUPPORTED),
+            drop_unsupported: config.drop_unsupported.unwrap_or(defaults::DROP_UNSUPPORTED),
             params,
         })
     }
@@ -232,9 +199,7 @@ impl Check<'_> {
             return Some(Arc::clone(model));
         }
         if !reference.contains('/') {
-            let problem = if self.providers.contains_key(reference)
-                || presets::find(reference).is_some()
-            {
+            let problem = if self.providers.contains_key(reference) || presets::find(reference).is_some() {
                 format!("{reference:?} is a provider; name its model too, as \"{reference}/MODEL\"")
             } else {
                 let hint = did_you_mean(reference, self.models.keys().map(String::as_str));

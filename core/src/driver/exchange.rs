@@ -37,10 +37,7 @@ pub(super) async fn exchange(
     if let Some(key) = target.api_key {
         conceal(&mut answer.body, key);
     }
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut completion = codec.decode(&target, &request, &answer, now)?;
     completion.warnings.splice(0..0, warnings);
     Ok(completion)
@@ -65,11 +62,7 @@ fn conceal(body: &mut Bytes, key: &Secret) {
 
 /// Reads the body up to the limit. An error status counts even if its body breaks off: the status is the news.
 async fn read(response: HttpResponse) -> Result<HttpAnswer, Failure> {
-    let HttpResponse {
-        status,
-        headers,
-        mut body,
-    } = response;
+    let HttpResponse { status, headers, mut body } = response;
     let mut whole = BytesMut::new();
     while let Some(piece) = body.next().await {
         match piece {
@@ -82,18 +75,11 @@ async fn read(response: HttpResponse) -> Result<HttpAnswer, Failure> {
             Ok(piece) => whole.extend_from_slice(&piece),
             Err(_) if status >= 400 => break,
             Err(error) => {
-                return Err(Failure {
-                    status: Some(status),
-                    ..broken(error)
-                });
+                return Err(Failure { status: Some(status), ..broken(error) });
             }
         }
     }
-    Ok(HttpAnswer {
-        status,
-        headers,
-        body: Bytes::from(whole),
-    })
+    Ok(HttpAnswer { status, headers, body: Bytes::from(whole) })
 }
 
 fn broken(error: TransportError) -> Failure {
@@ -103,8 +89,5 @@ fn broken(error: TransportError) -> Failure {
         Phase::Read => (ErrorKind::Connection, Some("read")),
         Phase::TooLarge => (ErrorKind::MalformedResponse, None),
     };
-    Failure {
-        subkind,
-        ..Failure::new(kind, error.message)
-    }
+    Failure { subkind, ..Failure::new(kind, error.message) }
 }

@@ -57,12 +57,7 @@ enum State {
 /// Runs a call to its end. Dropping the future drops every attempt with its connection; `cancelled` does the same and
 /// tells the trail of it.
 pub(crate) async fn run(job: Job, cancelled: impl Future<Output = ()>) -> Report {
-    let Job {
-        mut ladder,
-        seats,
-        request,
-        transport,
-    } = job;
+    let Job { mut ladder, seats, request, transport } = job;
     let begin = Instant::now();
     let mut cancelled = pin!(cancelled);
     let mut flights: Vec<Flight> = Vec::new();
@@ -71,9 +66,7 @@ pub(crate) async fn run(job: Job, cancelled: impl Future<Output = ()>) -> Report
         let actions = ladder.step(event, begin.elapsed());
         for action in actions {
             match action {
-                Action::Start {
-                    candidate, amends, ..
-                } => {
+                Action::Start { candidate, amends, .. } => {
                     let state = match seats.get(candidate) {
                         Some(seat) => State::Flying(Box::pin(exchange::exchange(
                             seat.clone(),
@@ -83,11 +76,7 @@ pub(crate) async fn run(job: Job, cancelled: impl Future<Output = ()>) -> Report
                         ))),
                         None => State::Gone,
                     };
-                    flights.push(Flight {
-                        candidate,
-                        amends,
-                        state,
-                    });
+                    flights.push(Flight { candidate, amends, state });
                 }
                 Action::Cancel { attempt } => {
                     if let Some(flight) = flights.get_mut(attempt) {
@@ -95,48 +84,27 @@ pub(crate) async fn run(job: Job, cancelled: impl Future<Output = ()>) -> Report
                     }
                 }
                 Action::Deliver { attempt } => {
-                    let landed =
-                        flights
-                            .into_iter()
-                            .nth(attempt)
-                            .and_then(|flight| match flight.state {
-                                State::Landed(completion) => Some(Delivery {
-                                    candidate: flight.candidate,
-                                    completion: *completion,
-                                    amends: flight.amends,
-                                }),
-                                _ => None,
-                            });
-                    // The ladder delivers only what it was told of as answered.
-                    let result = landed.ok_or_else(|| {
-                        (
-                            Failure::new(crate::ErrorKind::ServerError, "no answer to deliver"),
-                            None,
-                        )
+                    let landed = flights.into_iter().nth(attempt).and_then(|flight| match flight.state {
+                        State::Landed(completion) => Some(Delivery {
+                            candidate: flight.candidate,
+                            completion: *completion,
+                            amends: flight.amends,
+                        }),
+                        _ => None,
                     });
-                    return Report {
-                        result,
-                        attempts: ladder.attempts().to_vec(),
-                        latency: begin.elapsed(),
-                    };
+                    // The ladder delivers only what it was told of as answered.
+                    let result = landed
+                        .ok_or_else(|| (Failure::new(crate::ErrorKind::ServerError, "no answer to deliver"), None));
+                    return Report { result, attempts: ladder.attempts().to_vec(), latency: begin.elapsed() };
                 }
                 Action::Fail { failure, candidate } => {
                     let result = Err((failure, candidate));
-                    return Report {
-                        result,
-                        attempts: ladder.attempts().to_vec(),
-                        latency: begin.elapsed(),
-                    };
+                    return Report { result, attempts: ladder.attempts().to_vec(), latency: begin.elapsed() };
                 }
             }
         }
         let timer = ladder.wake_at().map(|at| sleep_until(begin + at));
-        event = Next {
-            flights: &mut flights,
-            timer: pin!(timer),
-            cancelled: cancelled.as_mut(),
-        }
-        .await;
+        event = Next { flights: &mut flights, timer: pin!(timer), cancelled: cancelled.as_mut() }.await;
     }
 }
 

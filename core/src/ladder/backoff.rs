@@ -14,12 +14,7 @@ pub(super) const THROTTLED: Duration = Duration::from_secs(1);
 pub(super) const SHORT_WAIT: Duration = Duration::from_secs(1);
 
 /// Full jitter: anything from nothing to `base` doubled per earlier retry, but never less than `floor`.
-pub(super) fn delay(
-    rng: &mut fastrand::Rng,
-    base: Duration,
-    earlier_retries: u32,
-    floor: Duration,
-) -> Duration {
+pub(super) fn delay(rng: &mut fastrand::Rng, base: Duration, earlier_retries: u32, floor: Duration) -> Duration {
     let ceiling = base.saturating_mul(1 << earlier_retries.min(8));
     ceiling.mul_f64(rng.f64()).max(floor)
 }

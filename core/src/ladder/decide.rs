@@ -16,24 +16,13 @@ impl Ladder {
     /// The failure that the task sees in this answer, if it opted in to see one.
     pub(super) fn unwanted(&self, answer: &Answer) -> Option<Failure> {
         let (cause, kind, subkind, message) = match answer.finish {
-            FinishReason::ContentFilter => (
-                FallbackOn::ContentFilter,
-                ErrorKind::ContentFiltered,
-                Some("output"),
-                "a filter held the answer back",
-            ),
-            FinishReason::Refusal => (
-                FallbackOn::Refusal,
-                ErrorKind::Refusal,
-                None,
-                "the model declined to answer",
-            ),
-            FinishReason::Length => (
-                FallbackOn::Length,
-                ErrorKind::InvalidOutput,
-                Some("length"),
-                "the answer was cut at the token limit",
-            ),
+            FinishReason::ContentFilter => {
+                (FallbackOn::ContentFilter, ErrorKind::ContentFiltered, Some("output"), "a filter held the answer back")
+            }
+            FinishReason::Refusal => (FallbackOn::Refusal, ErrorKind::Refusal, None, "the model declined to answer"),
+            FinishReason::Length => {
+                (FallbackOn::Length, ErrorKind::InvalidOutput, Some("length"), "the answer was cut at the token limit")
+            }
             _ => return None,
         };
         self.plan.fallback_on.contains(&cause).then(|| Failure {
@@ -66,28 +55,13 @@ impl Ladder {
             Retry::Never => return None,
             Retry::AtOnce => (1, server, true),
             Retry::Quick => (1, delay(&mut self.rng, BRIEF, used, server), true),
-            Retry::LastOnce(floor) => (
-                1,
-                delay(&mut self.rng, BRIEF, used, floor.max(server)),
-                false,
-            ),
-            Retry::Throttled(_) if stand_in => {
-                (u32::MAX, server, !server.is_zero() && server <= SHORT_WAIT)
-            }
-            Retry::Throttled(floor) => (
-                u32::MAX,
-                delay(&mut self.rng, THROTTLED, used, floor.max(server)),
-                false,
-            ),
+            Retry::LastOnce(floor) => (1, delay(&mut self.rng, BRIEF, used, floor.max(server)), false),
+            Retry::Throttled(_) if stand_in => (u32::MAX, server, !server.is_zero() && server <= SHORT_WAIT),
+            Retry::Throttled(floor) => (u32::MAX, delay(&mut self.rng, THROTTLED, used, floor.max(server)), false),
         };
-        let left = self
-            .plan
-            .deadline
-            .map(|deadline| deadline.saturating_sub(now));
+        let left = self.plan.deadline.map(|deadline| deadline.saturating_sub(now));
         let in_time = if stand_in {
-            let bound = left.map_or(self.plan.max_retry_wait, |left| {
-                self.plan.max_retry_wait.min(left / 4)
-            });
+            let bound = left.map_or(self.plan.max_retry_wait, |left| self.plan.max_retry_wait.min(left / 4));
             beside_stand_in && wait <= bound
         } else {
             left.map_or(wait <= LONGEST_WAIT, |left| wait < left)
@@ -99,8 +73,7 @@ impl Ladder {
         let amend = failure.amend.as_ref()?;
         let seat = self.seats.get(candidate)?;
         let allowed = self.plan.drop_unsupported || !matches!(amend, Amend::Drop(_));
-        (allowed && seat.amends.len() < MAX_AMENDS && !seat.amends.contains(amend))
-            .then(|| amend.clone())
+        (allowed && seat.amends.len() < MAX_AMENDS && !seat.amends.contains(amend)).then(|| amend.clone())
     }
 
     pub(super) fn surfaces(&self, verdict: Verdict, failure: &Failure) -> bool {
@@ -125,22 +98,10 @@ impl Ladder {
     }
 
     /// The next candidate that may follow `failure`; those it rules out are passed over in the trail.
-    pub(super) fn next_candidate(
-        &mut self,
-        failure: Option<&Failure>,
-        now: Duration,
-    ) -> Option<usize> {
+    pub(super) fn next_candidate(&mut self, failure: Option<&Failure>, now: Duration) -> Option<usize> {
         let first = self.front.map_or(0, |front| front + 1);
-        let needs = failure.map(|failure| {
-            (
-                verdict(failure.kind, failure.subkind).fallback,
-                failure.overflow,
-            )
-        });
-        let current = self
-            .front
-            .and_then(|front| self.plan.candidates.get(front))
-            .cloned();
+        let needs = failure.map(|failure| (verdict(failure.kind, failure.subkind).fallback, failure.overflow));
+        let current = self.front.and_then(|front| self.plan.candidates.get(front)).cloned();
         for (index, candidate) in self.plan.candidates.iter_mut().enumerate().skip(first) {
             if candidate.skip.is_some() {
                 continue;
@@ -148,9 +109,7 @@ impl Ladder {
             let known_window = |(_, window): (Option<u64>, Option<u64>)| window;
             let reason = match needs {
                 Some((Fallback::LargerWindow, overflow)) => {
-                    let failed_in = overflow
-                        .and_then(known_window)
-                        .or(current.as_ref().and_then(|c| c.context_window));
+                    let failed_in = overflow.and_then(known_window).or(current.as_ref().and_then(|c| c.context_window));
                     let prompt = overflow.and_then(|(prompt, _)| prompt);
                     candidate
                         .context_window
@@ -163,17 +122,10 @@ impl Ladder {
                         .map(|window| format!("its context window of {window} tokens is too small"))
                 }
                 Some((Fallback::LargerRequest, _)) => {
-                    let same = current
-                        .as_ref()
-                        .is_some_and(|current| current.provider == candidate.provider);
-                    let limit = current
-                        .as_ref()
-                        .and_then(|current| current.max_request_bytes);
-                    let smaller = limit
-                        .zip(candidate.max_request_bytes)
-                        .is_some_and(|(this, next)| next <= this);
-                    (same || smaller)
-                        .then(|| "its limit on the size of a request is no higher".to_owned())
+                    let same = current.as_ref().is_some_and(|current| current.provider == candidate.provider);
+                    let limit = current.as_ref().and_then(|current| current.max_request_bytes);
+                    let smaller = limit.zip(candidate.max_request_bytes).is_some_and(|(this, next)| next <= this);
+                    (same || smaller).then(|| "its limit on the size of a request is no higher".to_owned())
                 }
                 _ => None,
             };

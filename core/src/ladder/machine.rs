@@ -143,7 +143,7 @@ impl Ladder {
         match event {
             Event::Begin => self.begin(now, &mut out),
             Event::Answered { attempt, answer } => self.answered(attempt, &answer, now, &mut out),
-            Event::Failed { attempt, failure } => self.failed(attempt, failure, now, &mut out),
+            Event::Failed { attempt, failure } => self.failed(attempt, &failure, now, &mut out),
             Event::Woken => self.woken(now, &mut out),
             Event::Cancelled => self.cancelled(now, &mut out),
         }
@@ -155,13 +155,7 @@ impl Ladder {
     pub fn wake_at(&self) -> Option<Duration> {
         let limits = self.flying().filter_map(|flight| flight.limit);
         let retry = self.retry_at.map(|(_, at)| at);
-        limits
-            .chain(
-                [self.plan.deadline, self.race_at, retry]
-                    .into_iter()
-                    .flatten(),
-            )
-            .min()
+        limits.chain([self.plan.deadline, self.race_at, retry].into_iter().flatten()).min()
     }
 
     /// Whether the call is over.
@@ -195,20 +189,11 @@ impl Ladder {
                     .plan
                     .candidates
                     .iter()
-                    .map(|candidate| {
-                        format!(
-                            "{}: {}",
-                            candidate.name,
-                            candidate.skip.as_deref().unwrap_or("skipped")
-                        )
-                    })
+                    .map(|candidate| format!("{}: {}", candidate.name, candidate.skip.as_deref().unwrap_or("skipped")))
                     .collect();
                 let message = format!("no candidate can be tried ({})", reasons.join("; "));
                 self.done = true;
-                out.push(Action::Fail {
-                    failure: Failure::new(ErrorKind::NoCandidate, message),
-                    candidate: None,
-                });
+                out.push(Action::Fail { failure: Failure::new(ErrorKind::NoCandidate, message), candidate: None });
             }
         }
     }
@@ -223,60 +208,42 @@ impl Ladder {
         };
         let expired = self.plan.deadline.is_some_and(|deadline| now >= deadline);
         let moves_on = self.front == Some(candidate) && !expired;
-        if let Some(next) = moves_on
-            .then(|| self.next_candidate(Some(&failure), now))
-            .flatten()
-        {
+        if let Some(next) = moves_on.then(|| self.next_candidate(Some(&failure), now)).flatten() {
             self.trail.failed(line, &failure, now);
             self.held.get_or_insert(attempt);
             self.fall_back(line, next, now, out);
         } else if self.busy() {
             self.trail.failed(line, &failure, now);
             self.held.get_or_insert(attempt);
-            self.trail
-                .decided(line, Next::Race, "another attempt is still running");
+            self.trail.decided(line, Next::Race, "another attempt is still running");
         } else if let Some(held) = self.held {
             self.trail.failed(line, &failure, now);
-            self.trail.decided(
-                line,
-                Next::Fail,
-                "no candidate is left, an earlier answer stands",
-            );
+            self.trail.decided(line, Next::Fail, "no candidate is left, an earlier answer stands");
             self.deliver(held, now, out);
         } else {
             self.deliver(attempt, now, out);
         }
     }
 
-    fn failed(&mut self, attempt: usize, failure: Failure, now: Duration, out: &mut Vec<Action>) {
+    fn failed(&mut self, attempt: usize, failure: &Failure, now: Duration, out: &mut Vec<Action>) {
         let Some((candidate, line)) = self.land(attempt) else {
             return;
         };
-        self.trail.failed(line, &failure, now);
+        self.trail.failed(line, failure, now);
         let verdict = verdict(failure.kind, failure.subkind);
         let was_halted = self.halted;
-        if !was_halted && self.surfaces(verdict, &failure) {
+        if !was_halted && self.surfaces(verdict, failure) {
             self.halted = true;
             self.race_at = None;
             self.failure = Some((candidate, failure.clone()));
-        } else if !was_halted
-            && self
-                .failure
-                .as_ref()
-                .is_none_or(|(nearest, _)| candidate <= *nearest)
-        {
+        } else if !was_halted && self.failure.as_ref().is_none_or(|(nearest, _)| candidate <= *nearest) {
             self.failure = Some((candidate, failure.clone()));
         }
         if self.halted {
             if self.busy() {
-                self.trail
-                    .decided(line, Next::Race, "another attempt is still running");
+                self.trail.decided(line, Next::Race, "another attempt is still running");
             } else {
-                self.trail.decided(
-                    line,
-                    Next::Fail,
-                    format!("{} is not a reason to ask another model", failure.kind),
-                );
+                self.trail.decided(line, Next::Fail, format!("{} is not a reason to ask another model", failure.kind));
                 self.give_up(now, out);
             }
             return;
@@ -284,7 +251,7 @@ impl Ladder {
         if self.plan.deadline.is_some_and(|deadline| now >= deadline) {
             return self.expire(now, out);
         }
-        self.go_on(candidate, line, &failure, verdict, now, out);
+        self.go_on(candidate, line, failure, verdict, now, out);
     }
 
     /// After a failure that does not surface: the same candidate again, the next one, or the end.
@@ -300,23 +267,18 @@ impl Ladder {
         let busy = self.busy();
         let leads = self.front == Some(candidate);
         if busy && !leads {
-            self.trail
-                .decided(line, Next::Race, "another attempt is still running");
+            self.trail.decided(line, Next::Race, "another attempt is still running");
             return;
         }
         if let Some(amend) = self.usable_amend(candidate, failure) {
-            self.trail
-                .decided(line, Next::Retry, format!("again {}", describe(&amend)));
+            self.trail.decided(line, Next::Retry, format!("again {}", describe(&amend)));
             if let Some(seat) = self.seats.get_mut(candidate) {
                 seat.amends.push(amend);
             }
             return self.start(candidate, now, out);
         }
         let next = self.next_candidate(Some(failure), now);
-        if !busy
-            && let Some(wait) =
-                self.retry_delay(candidate, failure, verdict.retry, next.is_some(), now)
-        {
+        if !busy && let Some(wait) = self.retry_delay(candidate, failure, verdict.retry, next.is_some(), now) {
             if let Some(seat) = self.seats.get_mut(candidate) {
                 seat.retries += 1;
             }
@@ -324,11 +286,7 @@ impl Ladder {
                 self.trail.decided(line, Next::Retry, "again at once");
                 self.start(candidate, now, out);
             } else {
-                self.trail.decided(
-                    line,
-                    Next::Retry,
-                    format!("again after {} ms", wait.as_millis()),
-                );
+                self.trail.decided(line, Next::Retry, format!("again after {} ms", wait.as_millis()));
                 self.retry_at = Some((candidate, now + wait));
             }
             return;
@@ -336,8 +294,7 @@ impl Ladder {
         match next {
             Some(next) => self.fall_back(line, next, now, out),
             None if busy => {
-                self.trail
-                    .decided(line, Next::Race, "another attempt is still running")
+                self.trail.decided(line, Next::Race, "another attempt is still running");
             }
             None => {
                 self.trail.decided(line, Next::Fail, "no candidate is left");
@@ -347,14 +304,8 @@ impl Ladder {
     }
 
     fn fall_back(&mut self, line: usize, next: usize, now: Duration, out: &mut Vec<Action>) {
-        let name = self
-            .plan
-            .candidates
-            .get(next)
-            .map(|candidate| candidate.name.clone())
-            .unwrap_or_default();
-        self.trail
-            .decided(line, Next::Fallback, format!("on to {name}"));
+        let name = self.plan.candidates.get(next).map(|candidate| candidate.name.clone()).unwrap_or_default();
+        self.trail.decided(line, Next::Fallback, format!("on to {name}"));
         self.start(next, now, out);
     }
 
@@ -362,11 +313,8 @@ impl Ladder {
         if self.plan.deadline.is_some_and(|deadline| now >= deadline) {
             return self.expire(now, out);
         }
-        let late =
-            |flight: &Flight| flight.flying && flight.limit.is_some_and(|limit| now >= limit);
-        let late: Vec<usize> = (0..self.flights.len())
-            .filter(|i| self.flights.get(*i).is_some_and(late))
-            .collect();
+        let late = |flight: &Flight| flight.flying && flight.limit.is_some_and(|limit| now >= limit);
+        let late: Vec<usize> = (0..self.flights.len()).filter(|i| self.flights.get(*i).is_some_and(late)).collect();
         for attempt in late {
             if self.done {
                 return;
@@ -377,16 +325,8 @@ impl Ladder {
                 .get(attempt)
                 .and_then(|flight| self.trail.lines().get(flight.line))
                 .map(|line| now.saturating_sub(line.started));
-            let message = format!(
-                "no answer within {} ms",
-                ran.unwrap_or_default().as_millis()
-            );
-            self.failed(
-                attempt,
-                Failure::new(ErrorKind::Timeout, message).with_subkind("attempt"),
-                now,
-                out,
-            );
+            let message = format!("no answer within {} ms", ran.unwrap_or_default().as_millis());
+            self.failed(attempt, &Failure::new(ErrorKind::Timeout, message).with_subkind("attempt"), now, out);
         }
         if let Some((candidate, at)) = self.retry_at
             && now >= at
@@ -406,19 +346,13 @@ impl Ladder {
     fn cancelled(&mut self, now: Duration, out: &mut Vec<Action>) {
         self.cancel_flying(Outcome::Cancelled, "the caller cancelled", now, out);
         self.done = true;
-        out.push(Action::Fail {
-            failure: Failure::new(ErrorKind::Cancelled, "the caller cancelled"),
-            candidate: None,
-        });
+        out.push(Action::Fail { failure: Failure::new(ErrorKind::Cancelled, "the caller cancelled"), candidate: None });
     }
 
     /// The deadline has come.
     fn expire(&mut self, now: Duration, out: &mut Vec<Action>) {
         let limit = self.plan.deadline.unwrap_or(now).as_millis();
-        let mut failure = Failure::new(
-            ErrorKind::DeadlineExceeded,
-            format!("no answer within {limit} ms"),
-        );
+        let mut failure = Failure::new(ErrorKind::DeadlineExceeded, format!("no answer within {limit} ms"));
         let waiting: Vec<(usize, usize, usize)> = self
             .flights
             .iter()
@@ -431,15 +365,9 @@ impl Ladder {
             self.trail.failed(*line, &failure, now);
             self.trail.decided(*line, Next::Fail, "the time was spent");
             out.push(Action::Cancel { attempt: *attempt });
-            if let (Some(candidate), Some(line)) = (
-                self.plan.candidates.get(*candidate),
-                self.trail.lines().get(*line),
-            ) {
-                failure.message += &format!(
-                    "; {} was waited for {} ms",
-                    candidate.name,
-                    line.latency.as_millis()
-                );
+            if let (Some(candidate), Some(line)) = (self.plan.candidates.get(*candidate), self.trail.lines().get(*line))
+            {
+                failure.message += &format!("; {} was waited for {} ms", candidate.name, line.latency.as_millis());
             }
         }
         if let Some(held) = self.held {
@@ -447,27 +375,14 @@ impl Ladder {
         }
         let candidate = waiting.first().map(|(_, candidate, _)| *candidate);
         self.done = true;
-        out.push(Action::Fail {
-            failure,
-            candidate: candidate.or(self.front),
-        });
+        out.push(Action::Fail { failure, candidate: candidate.or(self.front) });
     }
 
     fn deliver(&mut self, attempt: usize, now: Duration, out: &mut Vec<Action>) {
         if let Some(flight) = self.flights.get(attempt) {
-            let name = self
-                .plan
-                .candidates
-                .get(flight.candidate)
-                .map(|winner| winner.name.clone())
-                .unwrap_or_default();
+            let name = self.plan.candidates.get(flight.candidate).map(|winner| winner.name.clone()).unwrap_or_default();
             self.trail.accepted(flight.line);
-            self.cancel_flying(
-                Outcome::HedgedOut,
-                &format!("{name} answered first"),
-                now,
-                out,
-            );
+            self.cancel_flying(Outcome::HedgedOut, &format!("{name} answered first"), now, out);
         }
         self.done = true;
         out.push(Action::Deliver { attempt });
@@ -479,10 +394,7 @@ impl Ladder {
         }
         self.done = true;
         if let Some((candidate, failure)) = self.failure.take() {
-            out.push(Action::Fail {
-                failure,
-                candidate: Some(candidate),
-            });
+            out.push(Action::Fail { failure, candidate: Some(candidate) });
         }
     }
 
@@ -490,38 +402,19 @@ impl Ladder {
         let Some(chosen) = self.plan.candidates.get(candidate) else {
             return;
         };
-        let own = chosen
-            .timeout
-            .or(self.plan.deadline.is_none().then_some(ATTEMPT_LIMIT));
+        let own = chosen.timeout.or(self.plan.deadline.is_none().then_some(ATTEMPT_LIMIT));
         let line = self.trail.started(chosen, now);
         let reasons = chosen.reasons;
-        self.flights.push(Flight {
-            candidate,
-            line,
-            limit: own.map(|limit| now + limit),
-            flying: true,
-        });
+        self.flights.push(Flight { candidate, line, limit: own.map(|limit| now + limit), flying: true });
         out.push(Action::Start {
             attempt: self.flights.len() - 1,
             candidate,
-            amends: self
-                .seats
-                .get(candidate)
-                .map(|seat| seat.amends.clone())
-                .unwrap_or_default(),
+            amends: self.seats.get(candidate).map(|seat| seat.amends.clone()).unwrap_or_default(),
         });
         if self.front != Some(candidate) && self.front.is_none_or(|front| front < candidate) {
             self.front = Some(candidate);
-            let left = self
-                .plan
-                .deadline
-                .map(|deadline| deadline.saturating_sub(now));
-            let more = self
-                .plan
-                .candidates
-                .iter()
-                .skip(candidate + 1)
-                .any(|later| later.skip.is_none());
+            let left = self.plan.deadline.map(|deadline| deadline.saturating_sub(now));
+            let more = self.plan.candidates.iter().skip(candidate + 1).any(|later| later.skip.is_none());
             self.race_at = more.then(|| now + race_delay(left, reasons));
         }
     }
@@ -537,27 +430,13 @@ impl Ladder {
 
     /// Takes an attempt out of the air: its candidate and its line in the trail.
     fn land(&mut self, attempt: usize) -> Option<(usize, usize)> {
-        let flight = self
-            .flights
-            .get_mut(attempt)
-            .filter(|flight| flight.flying)?;
+        let flight = self.flights.get_mut(attempt).filter(|flight| flight.flying)?;
         flight.flying = false;
         Some((flight.candidate, flight.line))
     }
 
-    fn cancel_flying(
-        &mut self,
-        outcome: Outcome,
-        reason: &str,
-        now: Duration,
-        out: &mut Vec<Action>,
-    ) {
-        for (attempt, flight) in self
-            .flights
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, flight)| flight.flying)
-        {
+    fn cancel_flying(&mut self, outcome: Outcome, reason: &str, now: Duration, out: &mut Vec<Action>) {
+        for (attempt, flight) in self.flights.iter_mut().enumerate().filter(|(_, flight)| flight.flying) {
             flight.flying = false;
             self.trail.ended(flight.line, outcome, reason, now);
             out.push(Action::Cancel { attempt });

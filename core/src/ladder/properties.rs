@@ -1,6 +1,6 @@
 //! What holds for every run, whatever the providers do.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -49,41 +49,20 @@ fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64
             actions.push((now, action));
         }
         if ladder.done() {
-            return Run {
-                actions,
-                attempts: ladder.attempts().to_vec(),
-                end: now,
-            };
+            return Run { actions, attempts: ladder.attempts().to_vec(), end: now };
         }
         let arrival = pending.iter().map(|(due, number, _)| (*due, *number)).min();
-        let times = [
-            arrival.map(|(due, _)| due),
-            ladder.wake_at(),
-            cancel_at.filter(|at| *at > now),
-        ];
-        now = times
-            .into_iter()
-            .flatten()
-            .min()
-            .expect("a call that is not over waits for something");
+        let times = [arrival.map(|(due, _)| due), ladder.wake_at(), cancel_at.filter(|at| *at > now)];
+        now = times.into_iter().flatten().min().expect("a call that is not over waits for something");
         event = if cancel_at == Some(now) {
             Event::Cancelled
         } else if arrival.is_some_and(|(due, _)| due == now) {
-            let index = pending
-                .iter()
-                .position(|(due, number, _)| arrival == Some((*due, *number)))
-                .unwrap();
+            let index = pending.iter().position(|(due, number, _)| arrival == Some((*due, *number))).unwrap();
             match pending.swap_remove(index) {
                 (_, attempt, Behaviour::Fail(_, failure)) => Event::Failed { attempt, failure },
-                (_, attempt, Behaviour::Answer(_, finish)) => Event::Answered {
-                    attempt,
-                    answer: Answer {
-                        finish,
-                        usage: None,
-                        cost: None,
-                        request_id: None,
-                    },
-                },
+                (_, attempt, Behaviour::Answer(_, finish)) => {
+                    Event::Answered { attempt, answer: Answer { finish, usage: None, cost: None, request_id: None } }
+                }
                 _ => unreachable!(),
             }
         } else {
@@ -94,51 +73,26 @@ fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
-    let kinds =
-        prop::sample::select(ErrorKind::ALL.to_vec()).prop_filter("reported by attempts", |kind| {
-            !matches!(
-                kind,
-                ErrorKind::Cancelled | ErrorKind::DeadlineExceeded | ErrorKind::NoCandidate
-            )
-        });
-    let subkind = prop::sample::select(vec![
-        None,
-        Some("connect"),
-        Some("read"),
-        Some("cold"),
-        Some("tpm"),
-        Some("output_cap"),
-    ]);
+    let kinds = prop::sample::select(ErrorKind::ALL.to_vec()).prop_filter("reported by attempts", |kind| {
+        !matches!(kind, ErrorKind::Cancelled | ErrorKind::DeadlineExceeded | ErrorKind::NoCandidate)
+    });
+    let subkind =
+        prop::sample::select(vec![None, Some("connect"), Some("read"), Some("cold"), Some("tpm"), Some("output_cap")]);
     let amend = prop::option::weighted(
         0.2,
-        prop::sample::select(vec![
-            Amend::Drop("temperature".into()),
-            Amend::ClampOutput(100),
-            Amend::StripReasoning,
-        ]),
+        prop::sample::select(vec![Amend::Drop("temperature".into()), Amend::ClampOutput(100), Amend::StripReasoning]),
     );
-    let overflow = prop::option::of((
-        prop::option::of(1..10_000_u64),
-        prop::option::of(1..10_000_u64),
-    ));
-    (
-        kinds,
-        subkind,
-        prop::option::of(0..120_000_u64),
-        prop::option::of(any::<bool>()),
-        amend,
-        overflow,
+    let overflow = prop::option::of((prop::option::of(1..10_000_u64), prop::option::of(1..10_000_u64)));
+    (kinds, subkind, prop::option::of(0..120_000_u64), prop::option::of(any::<bool>()), amend, overflow).prop_map(
+        |(kind, subkind, retry_after, should_retry, amend, overflow)| Failure {
+            subkind,
+            retry_after: retry_after.map(Duration::from_millis),
+            should_retry,
+            amend,
+            overflow,
+            ..Failure::new(kind, "said the provider")
+        },
     )
-        .prop_map(
-            |(kind, subkind, retry_after, should_retry, amend, overflow)| Failure {
-                subkind,
-                retry_after: retry_after.map(Duration::from_millis),
-                should_retry,
-                amend,
-                overflow,
-                ..Failure::new(kind, "said the provider")
-            },
-        )
 }
 
 fn behaviour() -> impl Strategy<Value = Behaviour> {
@@ -163,12 +117,7 @@ fn plan() -> impl Strategy<Value = Plan> {
         prop::option::of(1..10_000_u64),
         0..3_u8,
     );
-    let causes = vec![
-        FallbackOn::ContentFilter,
-        FallbackOn::Refusal,
-        FallbackOn::InvalidOutput,
-        FallbackOn::Length,
-    ];
+    let causes = vec![FallbackOn::ContentFilter, FallbackOn::Refusal, FallbackOn::InvalidOutput, FallbackOn::Length];
     (
         prop::collection::vec(candidate, 1..5),
         prop::option::of(1..30_000_u64),
@@ -178,42 +127,34 @@ fn plan() -> impl Strategy<Value = Plan> {
         prop::sample::subsequence(vec![Strict::Auth, Strict::Permission], 0..2),
         any::<bool>(),
     )
-        .prop_map(
-            |(candidates, deadline, retries, wait, causes, strict, drop_unsupported)| Plan {
-                candidates: candidates
-                    .into_iter()
-                    .enumerate()
-                    .map(
-                        |(i, (skip, timeout, reasons, context_window, provider))| Candidate {
-                            name: format!("p{provider}/m{i}").into(),
-                            provider: format!("p{provider}").into(),
-                            skip,
-                            timeout: timeout.map(Duration::from_millis),
-                            reasons,
-                            context_window,
-                            max_request_bytes: None,
-                        },
-                    )
-                    .collect(),
-                deadline: deadline.map(Duration::from_millis),
-                retries,
-                max_retry_wait: Duration::from_millis(wait),
-                fallback_on: causes.into_iter().collect::<BTreeSet<_>>(),
-                strict: strict.into_iter().collect(),
-                drop_unsupported,
-            },
-        )
+        .prop_map(|(candidates, deadline, retries, wait, causes, strict, drop_unsupported)| Plan {
+            candidates: candidates
+                .into_iter()
+                .enumerate()
+                .map(|(i, (skip, timeout, reasons, context_window, provider))| Candidate {
+                    name: format!("p{provider}/m{i}").into(),
+                    provider: format!("p{provider}").into(),
+                    skip,
+                    timeout: timeout.map(Duration::from_millis),
+                    reasons,
+                    context_window,
+                    max_request_bytes: None,
+                })
+                .collect(),
+            deadline: deadline.map(Duration::from_millis),
+            retries,
+            max_retry_wait: Duration::from_millis(wait),
+            fallback_on: causes.into_iter().collect::<BTreeSet<_>>(),
+            strict: strict.into_iter().collect(),
+            drop_unsupported,
+        })
 }
 
 fn starts(run: &Run) -> Vec<(Duration, usize, usize, &[Amend])> {
     run.actions
         .iter()
         .filter_map(|(at, action)| match action {
-            Action::Start {
-                attempt,
-                candidate,
-                amends,
-            } => Some((*at, *attempt, *candidate, amends.as_slice())),
+            Action::Start { attempt, candidate, amends } => Some((*at, *attempt, *candidate, amends.as_slice())),
             _ => None,
         })
         .collect()

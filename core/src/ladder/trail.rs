@@ -18,8 +18,7 @@ impl Trail {
 
     /// Opens a line for an attempt and returns its number. Until it is closed it reads as cancelled.
     pub(super) fn started(&mut self, candidate: &Candidate, now: Duration) -> usize {
-        self.0
-            .push(Attempt::new(&*candidate.name, Outcome::Cancelled, now));
+        self.0.push(Attempt::new(&*candidate.name, Outcome::Cancelled, now));
         self.0.len() - 1
     }
 

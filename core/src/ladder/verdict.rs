@@ -59,22 +59,8 @@ pub struct Row {
     pub verdict: Verdict,
 }
 
-const fn row(
-    kind: ErrorKind,
-    subkind: Option<&'static str>,
-    retry: Retry,
-    fallback: Fallback,
-    loud: bool,
-) -> Row {
-    Row {
-        kind,
-        subkind,
-        verdict: Verdict {
-            retry,
-            fallback,
-            loud,
-        },
-    }
+const fn row(kind: ErrorKind, subkind: Option<&'static str>, retry: Retry, fallback: Fallback, loud: bool) -> Row {
+    Row { kind, subkind, verdict: Verdict { retry, fallback, loud } }
 }
 
 const NONE: Duration = Duration::ZERO;
@@ -122,11 +108,7 @@ pub const ROWS: &[Row] = &[
 /// The row for a failure of this kind and flavour.
 #[must_use]
 pub fn verdict(kind: ErrorKind, subkind: Option<&str>) -> Verdict {
-    let surface = Verdict {
-        retry: Retry::Never,
-        fallback: Fallback::No,
-        loud: false,
-    };
+    let surface = Verdict { retry: Retry::Never, fallback: Fallback::No, loud: false };
     ROWS.iter()
         .find(|row| row.kind == kind && (row.subkind.is_none() || row.subkind == subkind))
         .map_or(surface, |row| row.verdict)
@@ -134,34 +116,26 @@ pub fn verdict(kind: ErrorKind, subkind: Option<&str>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
+
     use super::*;
 
     fn is(kind: ErrorKind, subkind: Option<&str>, retry: Retry, fallback: Fallback) {
         let found = verdict(kind, subkind);
-        assert_eq!(
-            (found.retry, found.fallback),
-            (retry, fallback),
-            "{kind} {subkind:?}"
-        );
+        assert_eq!((found.retry, found.fallback), (retry, fallback), "{kind} {subkind:?}");
     }
 
     #[test]
     fn every_kind_has_a_row_of_its_own() {
         for kind in ErrorKind::ALL {
-            assert!(
-                ROWS.iter()
-                    .any(|row| row.kind == *kind && row.subkind.is_none()),
-                "{kind}"
-            );
+            assert!(ROWS.iter().any(|row| row.kind == *kind && row.subkind.is_none()), "{kind}");
         }
     }
 
     #[test]
     fn a_flavour_stands_before_its_kind() {
         for (i, row) in ROWS.iter().enumerate() {
-            let shadowed = ROWS[..i]
-                .iter()
-                .any(|earlier| earlier.kind == row.kind && earlier.subkind.is_none());
+            let shadowed = ROWS[..i].iter().any(|earlier| earlier.kind == row.kind && earlier.subkind.is_none());
             assert!(!shadowed, "{} {:?} is never reached", row.kind, row.subkind);
         }
     }
@@ -169,12 +143,7 @@ mod tests {
     #[test]
     fn rate_limits_wait_only_where_nothing_else_is_left() {
         is(RateLimited, None, Retry::Throttled(NONE), Fallback::Yes);
-        is(
-            RateLimited,
-            Some("ramp"),
-            Retry::Throttled(NONE),
-            Fallback::Yes,
-        );
+        is(RateLimited, Some("ramp"), Retry::Throttled(NONE), Fallback::Yes);
     }
 
     #[test]
@@ -193,12 +162,7 @@ mod tests {
     #[test]
     fn capacity_is_looked_for_elsewhere_first() {
         is(Overloaded, None, Retry::LastOnce(QUARTER), Fallback::Yes);
-        is(
-            Overloaded,
-            Some("cold"),
-            Retry::Throttled(SECOND),
-            Fallback::Yes,
-        );
+        is(Overloaded, Some("cold"), Retry::Throttled(SECOND), Fallback::Yes);
     }
 
     #[test]
@@ -219,12 +183,7 @@ mod tests {
         for subkind in [Some("attempt"), Some("first_event"), Some("idle"), None] {
             is(Timeout, subkind, Retry::LastOnce(NONE), Fallback::Yes);
         }
-        is(
-            Connection,
-            Some("read"),
-            Retry::LastOnce(NONE),
-            Fallback::Yes,
-        );
+        is(Connection, Some("read"), Retry::LastOnce(NONE), Fallback::Yes);
     }
 
     #[test]
@@ -236,29 +195,14 @@ mod tests {
     #[test]
     fn an_overflow_goes_to_larger_windows_only() {
         is(ContextOverflow, None, Retry::Never, Fallback::LargerWindow);
-        is(
-            InvalidRequest,
-            Some("output_cap"),
-            Retry::Never,
-            Fallback::Yes,
-        );
+        is(InvalidRequest, Some("output_cap"), Retry::Never, Fallback::Yes);
         is(RequestTooLarge, None, Retry::Never, Fallback::LargerRequest);
     }
 
     #[test]
     fn filters_and_refusals_are_the_callers_choice() {
-        is(
-            ContentFiltered,
-            Some("input"),
-            Retry::Never,
-            Fallback::OptIn,
-        );
-        is(
-            ContentFiltered,
-            Some("output"),
-            Retry::Never,
-            Fallback::OptIn,
-        );
+        is(ContentFiltered, Some("input"), Retry::Never, Fallback::OptIn);
+        is(ContentFiltered, Some("output"), Retry::Never, Fallback::OptIn);
         is(Refusal, None, Retry::Never, Fallback::OptIn);
         is(InvalidOutput, Some("schema"), Retry::Never, Fallback::OptIn);
     }

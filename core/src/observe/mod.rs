@@ -43,12 +43,6 @@ impl Notices {
         if !self.waiting.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
-        std::mem::take(
-            &mut self
-                .inner
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .queue,
-        )
+        std::mem::take(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).queue)
     }
 }

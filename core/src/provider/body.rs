@@ -20,11 +20,7 @@ impl<'a> Body<'a> {
     pub(super) fn new(over: &'a Map<String, Value>) -> Self {
         let mut out = Vec::with_capacity(1024);
         out.push(b'{');
-        Self {
-            out,
-            over,
-            failed: None,
-        }
+        Self { out, over, failed: None }
     }
 
     /// Writes a member.
@@ -49,10 +45,7 @@ impl<'a> Body<'a> {
         self.out.push(b'}');
         match self.failed {
             None => Ok(Bytes::from(self.out)),
-            Some(_) => Err(Failure::new(
-                ErrorKind::InvalidRequest,
-                "the request cannot be written as JSON",
-            )),
+            Some(_) => Err(Failure::new(ErrorKind::InvalidRequest, "the request cannot be written as JSON")),
         }
     }
 
@@ -82,21 +75,10 @@ pub(super) fn post(
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("accept", HeaderValue::from_static("application/json"));
     let key = request.idempotency_key.as_deref();
-    let further = target
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.expose()));
-    for (name, value) in own
-        .iter()
-        .copied()
-        .chain(key.map(|key| ("idempotency-key", key)))
-        .chain(further)
-    {
+    let further = target.headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
+    for (name, value) in own.iter().copied().chain(key.map(|key| ("idempotency-key", key))).chain(further) {
         let unusable = |what: &str| {
-            Failure::new(
-                ErrorKind::Config,
-                format!("provider {}: header {what} cannot be sent", target.provider),
-            )
+            Failure::new(ErrorKind::Config, format!("provider {}: header {what} cannot be sent", target.provider))
         };
         let header = HeaderName::try_from(name).map_err(|_| unusable("name"))?;
         let mut value = HeaderValue::try_from(value).map_err(|_| unusable(header.as_str()))?;

@@ -45,16 +45,11 @@ impl Phrase {
         kind: ErrorKind,
         subkind: Option<&'static str>,
     ) -> Self {
-        Self {
-            on,
-            all,
-            means: (kind, subkind),
-        }
+        Self { on, all, means: (kind, subkind) }
     }
 
     fn matches(&self, status: u16, text: &str) -> bool {
-        (self.on.is_empty() || self.on.contains(&status))
-            && self.all.iter().all(|part| text.contains(part))
+        (self.on.is_empty() || self.on.contains(&status)) && self.all.iter().all(|part| text.contains(part))
     }
 }
 
@@ -62,12 +57,7 @@ impl Phrase {
 const ABOUT_REQUEST: [u16; 6] = [200, 400, 413, 422, 500, 501];
 
 /// The JSON of a successful response; else what went wrong: an error status, an error inside a 200, no JSON at all.
-pub(super) fn success(
-    target: &Target<'_>,
-    answer: &HttpAnswer,
-    now: u64,
-    rows: &[&Rows],
-) -> Result<Value, Failure> {
+pub(super) fn success(target: &Target<'_>, answer: &HttpAnswer, now: u64, rows: &[&Rows]) -> Result<Value, Failure> {
     let failed = |parsed, body| Err(failure(target, answer, parsed, body, now, rows));
     if (300..400).contains(&answer.status) {
         return Err(redirect(answer));
@@ -95,15 +85,9 @@ pub(super) fn failure(
 ) -> Failure {
     let case = Case {
         kind: target.kind,
-        status: if answer.status < 400 {
-            body.status.unwrap_or(200)
-        } else {
-            answer.status
-        },
+        status: if answer.status < 400 { body.status.unwrap_or(200) } else { answer.status },
         empty: errors::trim(&answer.body).is_empty(),
-        wait: wait::from_headers(&answer.headers, now)
-            .or(body.retry_after)
-            .or_else(|| wait::from_message(&body.text)),
+        wait: wait::from_headers(&answer.headers, now).or(body.retry_after).or_else(|| wait::from_message(&body.text)),
         body,
     };
     let (kind, subkind) = case.verdict(rows);
@@ -112,13 +96,9 @@ pub(super) fn failure(
     failure.status = Some(answer.status);
     failure.retry_after = case.wait;
     failure.should_retry = wait::should_retry(&answer.headers);
-    failure.request_id =
-        errors::request_id(&answer.headers, parsed).or_else(|| case.body.request_id.clone());
+    failure.request_id = errors::request_id(&answer.headers, parsed).or_else(|| case.body.request_id.clone());
     case.advise(&mut failure);
-    failure.provider_code = case
-        .body
-        .code
-        .or_else(|| case.body.status.map(|status| status.to_string()));
+    failure.provider_code = case.body.code.or_else(|| case.body.status.map(|status| status.to_string()));
     failure
 }
 
@@ -126,10 +106,7 @@ pub(super) fn failure(
 fn redirect(answer: &HttpAnswer) -> Failure {
     let mut failure = Failure::new(
         MalformedResponse,
-        format!(
-            "status {}: redirects are not followed; check the provider's base_url",
-            answer.status
-        ),
+        format!("status {}: redirects are not followed; check the provider's base_url", answer.status),
     );
     failure.status = Some(answer.status);
     failure.request_id = errors::request_id(&answer.headers, None);
@@ -137,11 +114,7 @@ fn redirect(answer: &HttpAnswer) -> Failure {
 }
 
 /// A response of success whose body makes no sense.
-pub(super) fn malformed(
-    answer: &HttpAnswer,
-    parsed: Option<&Value>,
-    why: impl Into<String>,
-) -> Failure {
+pub(super) fn malformed(answer: &HttpAnswer, parsed: Option<&Value>, why: impl Into<String>) -> Failure {
     let mut failure = Failure::new(MalformedResponse, why);
     failure.status = Some(answer.status);
     failure.request_id = errors::request_id(&answer.headers, parsed);
@@ -172,10 +145,7 @@ impl Case<'_> {
             return Some((RateLimited, None));
         }
         let verdict = self.body.names.iter().find_map(|name| {
-            rows.iter()
-                .flat_map(|rows| rows.codes)
-                .find(|(code, _)| code == name)
-                .map(|(_, verdict)| *verdict)
+            rows.iter().flat_map(|rows| rows.codes).find(|(code, _)| code == name).map(|(_, verdict)| *verdict)
         })?;
         match verdict {
             (ContextOverflow, _) => Some(self.misfit(true).unwrap_or(verdict)),
@@ -191,35 +161,18 @@ impl Case<'_> {
         let google = self.body.is("resource_exhausted");
         if google && self.status == 429 {
             let daily = self.body.names.iter().any(|name| name.contains("perday"));
-            return Some(if daily {
-                (ProviderQuota, Some("daily"))
-            } else {
-                (RateLimited, None)
-            });
+            return Some(if daily { (ProviderQuota, Some("daily")) } else { (RateLimited, None) });
         }
         let money = |rows: &&Rows| rows.money.iter().any(|phrase| text.contains(phrase));
         if rows.iter().any(money) {
             return Some((ProviderQuota, None));
         }
-        let per_time =
-            text.contains("per min") || text.contains("(tpm)") || text.contains("per day");
-        if limited
-            && per_time
-            && (text.contains("request too large") || overflow::exceeds_rate(text))
-        {
+        let per_time = text.contains("per min") || text.contains("(tpm)") || text.contains("per day");
+        if limited && per_time && (text.contains("request too large") || overflow::exceeds_rate(text)) {
             return Some((RequestTooLarge, Some("tpm")));
         }
-        const LONG: [&str; 9] = [
-            "per day",
-            "per-day",
-            "/ day",
-            "/day",
-            "daily",
-            "per month",
-            "per-month",
-            "/ month",
-            "monthly",
-        ];
+        const LONG: [&str; 9] =
+            ["per day", "per-day", "/ day", "/day", "daily", "per month", "per-month", "/ month", "monthly"];
         if self.status == 429 && LONG.iter().any(|window| text.contains(window)) {
             return Some((ProviderQuota, Some("daily")));
         }
@@ -242,10 +195,7 @@ impl Case<'_> {
             return None;
         }
         self.body.names.iter().find_map(|name| {
-            rows.iter()
-                .flat_map(|rows| rows.types)
-                .find(|(word, _)| word == name)
-                .map(|(_, verdict)| *verdict)
+            rows.iter().flat_map(|rows| rows.types).find(|(word, _)| word == name).map(|(_, verdict)| *verdict)
         })
     }
 
@@ -297,8 +247,7 @@ impl Case<'_> {
             "unexpected keyword",
         ];
         let complains = WORDS.iter().any(|words| self.body.text.contains(words));
-        (complains && ABOUT_REQUEST.contains(&self.status) && self.droppable().is_some())
-            .then_some((Unsupported, None))
+        (complains && ABOUT_REQUEST.contains(&self.status) && self.droppable().is_some()).then_some((Unsupported, None))
     }
 
     fn droppable(&self) -> Option<String> {
@@ -310,9 +259,7 @@ impl Case<'_> {
         match (failure.kind, failure.subkind) {
             (ContextOverflow, _) => {
                 failure.overflow = match overflow::misfit(&self.body, true) {
-                    Some(Misfit::Prompt(prompt, window)) if prompt.or(window).is_some() => {
-                        Some((prompt, window))
-                    }
+                    Some(Misfit::Prompt(prompt, window)) if prompt.or(window).is_some() => Some((prompt, window)),
                     _ => None,
                 };
             }

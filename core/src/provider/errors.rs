@@ -47,10 +47,7 @@ impl ErrorBody {
         }
         let text = String::from_utf8_lossy(trim(body));
         if let Some(page) = html(&text) {
-            return Self {
-                message: page,
-                ..Self::default()
-            };
+            return Self { message: page, ..Self::default() };
         }
         let mut found = Self::default();
         found.say(&text);
@@ -147,9 +144,7 @@ impl ErrorBody {
         self.name(value.pointer("/details/error_code"));
         self.name(value.pointer("/innererror/code"));
         for key in ["code", "type", "status"] {
-            let word = value
-                .get(key)
-                .filter(|word| *word != "error" && (key == "code" || word.is_string()));
+            let word = value.get(key).filter(|word| *word != "error" && (key == "code" || word.is_string()));
             let known = self.names.len();
             self.name(word);
             if self.code.is_none() && self.names.len() > known {
@@ -189,12 +184,7 @@ impl ErrorBody {
         };
         for item in items.iter().take(8) {
             self.name(item.get("reason"));
-            for violation in item
-                .get("violations")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
+            for violation in item.get("violations").and_then(Value::as_array).into_iter().flatten() {
                 self.name(violation.get("quotaId"));
             }
             if let Some(delay) = item.get("retryDelay").and_then(Value::as_str) {
@@ -243,9 +233,7 @@ pub(super) fn inside(value: &Value) -> Option<ErrorBody> {
         Value::Array(items) => items.first().is_some_and(|item| inside(item).is_some()),
         Value::Object(map) => {
             let word = |key: &str| map.get(key).and_then(Value::as_str);
-            let answers = ["choices", "content"]
-                .iter()
-                .any(|key| map.get(*key).is_some_and(Value::is_array));
+            let answers = ["choices", "content"].iter().any(|key| map.get(*key).is_some_and(Value::is_array));
             map.get("error").is_some_and(states_something)
                 || word("type") == Some("error")
                 || word("object") == Some("error")
@@ -307,9 +295,7 @@ pub(super) fn request_id(headers: &HeaderMap, body: Option<&Value>) -> Option<St
 
 /// The bytes without a byte order mark and without white space around them.
 pub(super) fn trim(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(body)
-        .trim_ascii()
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii()
 }
 
 /// `HTML page "Bad gateway"`, if it is one.
@@ -331,10 +317,7 @@ fn html(text: &str) -> Option<String> {
 }
 
 fn string(value: Option<&Value>) -> Option<String> {
-    value?
-        .as_str()
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
+    value?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn cut(text: &str) -> String {

@@ -3,7 +3,6 @@
 //! No IO, no clock, no decision about what follows from a failure: that is the ladder's.
 
 // A failure travels up by value once per failed attempt; the answer it stands beside is as large.
-#![allow(clippy::result_large_err)]
 
 mod anthropic;
 mod body;
@@ -65,11 +64,7 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// `unsupported` when this format cannot express the request at all, `config` when a header value is unusable.
-    fn encode(
-        &self,
-        target: &Target<'_>,
-        request: &Request,
-    ) -> Result<(HttpRequest, Vec<String>), Failure>;
+    fn encode(&self, target: &Target<'_>, request: &Request) -> Result<(HttpRequest, Vec<String>), Failure>;
 
     /// The answer, or what the response says went wrong: error statuses, and errors inside a 200. `now` is the wall
     /// clock in seconds since the Unix epoch, for dates in `retry-after`.

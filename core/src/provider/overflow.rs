@@ -40,13 +40,8 @@ const PROMPT_PHRASES: &[&str] = &[
 ];
 
 /// Names of the output limit on the wire.
-const OUTPUT_NAMES: &[&str] = &[
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "max_new_tokens",
-    "maximum tokens you requested",
-];
+const OUTPUT_NAMES: &[&str] =
+    &["max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "maximum tokens you requested"];
 
 /// Beside one of those names, any of these says that it was set too high.
 const OUTPUT_PHRASES: &[&str] = &[
@@ -116,20 +111,14 @@ pub(super) fn misfit(body: &ErrorBody, certain: bool) -> Option<Misfit> {
     }
     let window = body.window.or_else(|| first_after(text, WINDOW_AFTER));
     let prompt = body.prompt_tokens.or_else(|| {
-        first_after(text, PROMPT_AFTER).or_else(|| {
-            PROMPT_BEFORE
-                .iter()
-                .find_map(|phrase| number_before(text, phrase))
-        })
+        first_after(text, PROMPT_AFTER).or_else(|| PROMPT_BEFORE.iter().find_map(|phrase| number_before(text, phrase)))
     });
     if about_output && prompt.is_none() {
         return Some(Misfit::Output(first_after(text, CAP_AFTER)));
     }
     // The provider's own numbers may show that the prompt alone would fit.
     match (prompt, window) {
-        (Some(prompt), Some(window)) if prompt < window => {
-            Some(Misfit::Output(Some(window - prompt)))
-        }
+        (Some(prompt), Some(window)) if prompt < window => Some(Misfit::Output(Some(window - prompt))),
         (prompt, window) => Some(Misfit::Prompt(prompt, window)),
     }
 }
@@ -144,26 +133,21 @@ pub(super) fn exceeds_rate(text: &str) -> bool {
 
 fn first_after(text: &str, phrases: &[&str]) -> Option<u64> {
     phrases.iter().find_map(|phrase| {
-        text.match_indices(phrase)
-            .find_map(|(at, _)| leading_number(text.get(at + phrase.len()..)?))
+        text.match_indices(phrase).find_map(|(at, _)| leading_number(text.get(at + phrase.len()..)?))
     })
 }
 
 /// `200000 maximum`, `(1048575)`, "`8192`", `30,000`.
 fn leading_number(text: &str) -> Option<u64> {
     let text = text.trim_start_matches(['(', '`', '\'', '"', '[', ' ']);
-    let end = text
-        .find(|c: char| !(c.is_ascii_digit() || c == ',' || c == '_'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == ',' || c == '_')).unwrap_or(text.len());
     digits(text.get(..end)?)
 }
 
 fn number_before(text: &str, phrase: &str) -> Option<u64> {
     text.match_indices(phrase).find_map(|(at, _)| {
         let head = text.get(..at)?;
-        let start = head
-            .rfind(|c: char| !(c.is_ascii_digit() || c == ','))
-            .map_or(0, |at| at + 1);
+        let start = head.rfind(|c: char| !(c.is_ascii_digit() || c == ',')).map_or(0, |at| at + 1);
         digits(head.get(start..)?)
     })
 }
@@ -177,21 +161,14 @@ mod tests {
     use super::*;
 
     fn read(message: &str) -> Option<Misfit> {
-        let body = ErrorBody {
-            text: message.to_lowercase(),
-            ..ErrorBody::default()
-        };
+        let body = ErrorBody { text: message.to_lowercase(), ..ErrorBody::default() };
         misfit(&body, false)
     }
 
     #[test]
     fn prompts_that_do_not_fit() {
         let cases = [
-            (
-                "prompt is too long: 208310 tokens > 200000 maximum",
-                Some(208_310),
-                Some(200_000),
-            ),
+            ("prompt is too long: 208310 tokens > 200000 maximum", Some(208_310), Some(200_000)),
             (
                 "This model's maximum context length is 1048565 tokens. However, you requested 1250025 tokens (1250025 in the messages, 0 in the completion).",
                 Some(1_250_025),
@@ -217,24 +194,12 @@ mod tests {
                 Some(10_000),
                 Some(8192),
             ),
-            (
-                "prompt token count of 130001 exceeds the limit of 128,000",
-                Some(130_001),
-                Some(128_000),
-            ),
+            ("prompt token count of 130001 exceeds the limit of 128,000", Some(130_001), Some(128_000)),
             ("The total length of all messages is too long.", None, None),
-            (
-                "Your input exceeds the context window of this model.",
-                None,
-                None,
-            ),
+            ("Your input exceeds the context window of this model.", None, None),
         ];
         for (message, prompt, window) in cases {
-            assert_eq!(
-                read(message),
-                Some(Misfit::Prompt(prompt, window)),
-                "{message}"
-            );
+            assert_eq!(read(message), Some(Misfit::Prompt(prompt, window)), "{message}");
         }
     }
 
@@ -245,14 +210,8 @@ mod tests {
                 "input length and `max_tokens` exceed context limit: 196353 + 21333 > 200000, decrease input length",
                 Some(3647),
             ),
-            (
-                "max_tokens: 65536 > 64000, which is the maximum allowed number of output tokens for m",
-                Some(64_000),
-            ),
-            (
-                "max_tokens is too large: 5000. This model supports at most 4096 completion tokens",
-                Some(4096),
-            ),
+            ("max_tokens: 65536 > 64000, which is the maximum allowed number of output tokens for m", Some(64_000)),
+            ("max_tokens is too large: 5000. This model supports at most 4096 completion tokens", Some(4096)),
             (
                 "This model's maximum context length is 32768 tokens. However, you requested 54692 tokens (21924 in the messages, 32768 in the completion).",
                 Some(10_844),
@@ -261,14 +220,8 @@ mod tests {
                 "'max_tokens' or 'max_completion_tokens' is too large: 4096. This model's maximum context length is 4096 tokens and your request has 20 input tokens (4096 > 4096 - 20).",
                 Some(4076),
             ),
-            (
-                "`max_tokens` must be less than or equal to `8192`, the maximum value",
-                Some(8192),
-            ),
-            (
-                "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
-                Some(8192),
-            ),
+            ("`max_tokens` must be less than or equal to `8192`, the maximum value", Some(8192)),
+            ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", Some(8192)),
         ];
         for (message, cap) in cases {
             assert_eq!(read(message), Some(Misfit::Output(cap)), "{message}");
@@ -277,21 +230,16 @@ mod tests {
 
     #[test]
     fn other_complaints_are_none() {
-        for message in [
-            "Unsupported parameter: 'max_tokens' is not supported with this model.",
-            "Logprobs are not enabled",
-        ] {
+        for message in
+            ["Unsupported parameter: 'max_tokens' is not supported with this model.", "Logprobs are not enabled"]
+        {
             assert_eq!(read(message), None, "{message}");
         }
     }
 
     #[test]
     fn a_request_larger_than_its_rate() {
-        assert!(exceeds_rate(
-            "tokens per minute (tpm): limit 6000, requested 10338, please"
-        ));
-        assert!(!exceeds_rate(
-            "limit 12000, used 2542, requested 9855. please"
-        ));
+        assert!(exceeds_rate("tokens per minute (tpm): limit 6000, requested 10338, please"));
+        assert!(!exceeds_rate("limit 12000, used 2542, requested 9855. please"));
     }
 }

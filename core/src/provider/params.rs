@@ -6,13 +6,8 @@ use super::Target;
 use crate::types::{Amend, Params, Part, Request, ToolChoice};
 
 /// Members of a message that hold another model's reasoning.
-pub(super) const REASONING_MEMBERS: [&str; 5] = [
-    "reasoning_content",
-    "reasoning",
-    "reasoning_details",
-    "thinking",
-    "thinking_blocks",
-];
+pub(super) const REASONING_MEMBERS: [&str; 5] =
+    ["reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks"];
 
 /// Members no request can do without; dropping them would change what is asked.
 const VITAL: [&str; 14] = [
@@ -75,35 +70,24 @@ pub(super) fn droppable(param: Option<&str>, text: &str) -> Option<String> {
         return Some("strict".to_owned());
     }
     let quoted = |word: &str| {
-        ['`', '\'', '"'].iter().any(|quote| {
-            text.contains(&format!("{quote}{word}{quote}"))
-                || text.contains(&format!("{quote}{word}."))
-        })
+        ['`', '\'', '"']
+            .iter()
+            .any(|quote| text.contains(&format!("{quote}{word}{quote}")) || text.contains(&format!("{quote}{word}.")))
     };
     let starts = |word: &str| text.trim_start().starts_with(&format!("{word}:"));
-    let unquoted = NAMES
-        .iter()
-        .take(UNQUOTED)
-        .find(|(word, _)| text.contains(word));
+    let unquoted = NAMES.iter().take(UNQUOTED).find(|(word, _)| text.contains(word));
     NAMES
         .iter()
         .find(|(word, _)| quoted(word) || starts(word))
         .or(unquoted)
         // "thinking.type.enabled is not supported for this model"
-        .or_else(|| {
-            NAMES
-                .iter()
-                .find(|(word, _)| text.contains(&format!("{word}.type")))
-        })
+        .or_else(|| NAMES.iter().find(|(word, _)| text.contains(&format!("{word}.type"))))
         .map(|(_, name)| (*name).to_owned())
         .or_else(|| text.contains("logprobs").then(|| "logprobs".to_owned()))
 }
 
 fn canonical(word: &str) -> Option<&'static str> {
-    NAMES
-        .iter()
-        .find(|(known, _)| *known == word)
-        .map(|(_, name)| *name)
+    NAMES.iter().find(|(known, _)| *known == word).map(|(_, name)| *name)
 }
 
 /// What is asked of this model, with its amends applied.
@@ -135,9 +119,7 @@ impl<'a> Asked<'a> {
         };
         for member in ["stream", "stream_options"] {
             if asked.extra.shift_remove(member).is_some() {
-                asked.warn(format!(
-                    "extra_body.{member} left out: this call reads one whole answer"
-                ));
+                asked.warn(format!("extra_body.{member} left out: this call reads one whole answer"));
             }
         }
         for amend in target.amends {
@@ -155,25 +137,16 @@ impl<'a> Asked<'a> {
             Amend::Drop(name) => {
                 if name == "strict" {
                     self.strict_tools = false;
-                    self.warn(format!(
-                        "strict tools left out: {} does not know them",
-                        target.model
-                    ));
+                    self.warn(format!("strict tools left out: {} does not know them", target.model));
                 } else if self.drop(name) {
-                    self.warn(format!(
-                        "{name} left out: {} does not accept it",
-                        target.model
-                    ));
+                    self.warn(format!("{name} left out: {} does not accept it", target.model));
                 }
             }
             Amend::ClampOutput(cap) => {
                 let asked = self.params.max_output_tokens;
                 if asked.is_none_or(|asked| asked > *cap) {
                     self.params.max_output_tokens = Some(*cap);
-                    self.warn(format!(
-                        "max_output_tokens lowered to {cap}, the most {} accepts here",
-                        target.model
-                    ));
+                    self.warn(format!("max_output_tokens lowered to {cap}, the most {} accepts here", target.model));
                 }
             }
             Amend::StripReasoning => {
@@ -204,17 +177,14 @@ impl<'a> Asked<'a> {
 /// Whether a part is a block of reasoning.
 pub(super) fn is_reasoning(part: &Part) -> bool {
     match part {
-        Part::Other(map) => matches!(
-            map.get("type").and_then(Value::as_str),
-            Some("thinking" | "redacted_thinking" | "reasoning")
-        ),
+        Part::Other(map) => {
+            matches!(map.get("type").and_then(Value::as_str), Some("thinking" | "redacted_thinking" | "reasoning"))
+        }
         _ => false,
     }
 }
 
 fn holds_reasoning(message: &crate::types::Message) -> bool {
-    REASONING_MEMBERS
-        .iter()
-        .any(|member| message.extra.contains_key(*member))
+    REASONING_MEMBERS.iter().any(|member| message.extra.contains_key(*member))
         || matches!(&message.content, crate::types::Content::Parts(parts) if parts.iter().any(is_reasoning))
 }

@@ -46,17 +46,13 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     let mut total: Option<f64> = None;
     let mut rest = text;
     loop {
-        let digits = rest
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(rest.len());
+        let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
         let (number, tail) = rest.split_at(digits);
         let Ok(number) = number.trim_end_matches('.').parse::<f64>() else {
             break;
         };
         let tail = tail.strip_prefix(' ').unwrap_or(tail);
-        let letters = tail
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(tail.len());
+        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
         let seconds = match unit {
             "ms" | "millisecond" | "milliseconds" => 1e-3,
@@ -90,12 +86,7 @@ mod tests {
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(name, value)| {
-                (
-                    crate::transport::HeaderName::from_static(name),
-                    value.parse().unwrap(),
-                )
-            })
+            .map(|(name, value)| (crate::transport::HeaderName::from_static(name), value.parse().unwrap()))
             .collect()
     }
 

@@ -8,10 +8,7 @@ use crate::types::{Finish, FinishReason, Request, Role, ToolCall};
 /// A count of tokens: a whole number, or a number that stands for one; never negative.
 pub(super) fn count(value: Option<&Value>) -> Option<u64> {
     let value = value?;
-    value
-        .as_u64()
-        .or_else(|| value.as_i64().map(|_| 0))
-        .or_else(|| value.as_f64().map(|number| number.max(0.0) as u64))
+    value.as_u64().or_else(|| value.as_i64().map(|_| 0)).or_else(|| value.as_f64().map(|number| number.max(0.0) as u64))
 }
 
 /// The count at the first of `paths` (JSON pointers) that has one.
@@ -30,11 +27,7 @@ pub(super) struct Calls {
 /// Tells whole calls from half-written ones. `cut` when the answer ended at a length: then a call that does not parse
 /// is left out, and so is a last call that got no further than `""` or `{}`. Otherwise `""` means no arguments.
 pub(super) fn whole_calls(calls: Vec<ToolCall>, cut: bool) -> Calls {
-    let mut found = Calls {
-        whole: Vec::with_capacity(calls.len()),
-        warnings: Vec::new(),
-        broken: None,
-    };
+    let mut found = Calls { whole: Vec::with_capacity(calls.len()), warnings: Vec::new(), broken: None };
     let last = calls.len().saturating_sub(1);
     for (i, mut call) in calls.into_iter().enumerate() {
         let arguments = call.arguments.trim();
@@ -44,10 +37,7 @@ pub(super) fn whole_calls(calls: Vec<ToolCall>, cut: bool) -> Calls {
         }
         let parses = serde_json::from_str::<serde::de::IgnoredAny>(&call.arguments).is_ok();
         if cut && (begun_only || !parses) {
-            found.warnings.push(format!(
-                "the call of tool {} was cut off and left out",
-                call.name
-            ));
+            found.warnings.push(format!("the call of tool {} was cut off and left out", call.name));
         } else if parses {
             found.whole.push(call);
         } else {
@@ -65,25 +55,14 @@ pub(super) fn may_be_silent(target: &Target<'_>, request: &Request) -> bool {
         value => value.is_string(),
     };
     let extra = request.extra_body.get(target.provider);
-    target
-        .params
-        .stop
-        .as_ref()
-        .is_some_and(|stop| !stop.is_empty())
+    target.params.stop.as_ref().is_some_and(|stop| !stop.is_empty())
         || ["stop", "stop_sequences"].iter().any(|key| {
-            target.extra_body.get(*key).is_some_and(stops)
-                || extra.and_then(|extra| extra.get(*key)).is_some_and(stops)
+            target.extra_body.get(*key).is_some_and(stops) || extra.and_then(|extra| extra.get(*key)).is_some_and(stops)
         })
-        || request
-            .messages
-            .last()
-            .is_some_and(|last| matches!(last.role, Role::Tool | Role::Assistant))
+        || request.messages.last().is_some_and(|last| matches!(last.role, Role::Tool | Role::Assistant))
 }
 
 /// A finish with the provider's word for it.
 pub(super) fn finish(unified: FinishReason, raw: Option<&str>) -> Finish {
-    Finish {
-        unified,
-        raw: raw.map(str::to_owned),
-    }
+    Finish { unified, raw: raw.map(str::to_owned) }
 }

@@ -25,85 +25,49 @@ pub(crate) struct Choice {
 /// # Errors
 /// `input_too_long` when the input exceeds what the task allows; `invalid_request` when the pinned model is none of the
 /// task's.
-pub(crate) fn route(
-    task: &Task,
-    request: &Request,
-    options: &Options,
-) -> Result<Vec<Choice>, Error> {
+pub(crate) fn route(task: &Task, request: &Request, options: &Options) -> Result<Vec<Choice>, Error> {
     let tokens = estimate(request);
     if let Some(limit) = task.max_input_tokens.filter(|limit| tokens > *limit) {
         return Err(Error::new(
             ErrorKind::InputTooLong,
-            format!(
-                "the input is about {tokens} tokens, the task allows {limit} (max_input_tokens); nothing was sent"
-            ),
+            format!("the input is about {tokens} tokens, the task allows {limit} (max_input_tokens); nothing was sent"),
         ));
     }
     let all = &task.candidates;
     let (pinned, rest) = match &options.model {
-        None => (
-            all.first(),
-            all.get(1..).unwrap_or_default().iter().collect(),
-        ),
+        None => (all.first(), all.get(1..).unwrap_or_default().iter().collect()),
         Some(name) => {
-            let named =
-                |model: &Model| model.alias.as_deref() == Some(name) || model.name() == *name;
+            let named = |model: &Model| model.alias.as_deref() == Some(name) || model.name() == *name;
             let found = all.iter().find(|model| named(model));
             if found.is_none() {
                 return Err(unknown_pin(task, name));
             }
-            (
-                found,
-                all.iter().filter(|model| !named(model)).collect::<Vec<_>>(),
-            )
+            (found, all.iter().filter(|model| !named(model)).collect::<Vec<_>>())
         }
     };
-    let fallback = options
-        .allow_fallback
-        .unwrap_or(task.allow_fallback && options.model.is_none());
-    let chosen = pinned
-        .into_iter()
-        .chain(rest.into_iter().filter(|_| fallback));
+    let fallback = options.allow_fallback.unwrap_or(task.allow_fallback && options.model.is_none());
+    let chosen = pinned.into_iter().chain(rest.into_iter().filter(|_| fallback));
     let features = request.features();
-    Ok(chosen
-        .map(|model| Choice {
-            model: model.clone(),
-            skip: reason_to_skip(model, &features, tokens),
-        })
-        .collect())
+    Ok(chosen.map(|model| Choice { model: model.clone(), skip: reason_to_skip(model, &features, tokens) }).collect())
 }
 
 fn unknown_pin(task: &Task, name: &str) -> Error {
-    let known: Vec<String> = task
-        .candidates
-        .iter()
-        .map(|model| model.alias.clone().unwrap_or_else(|| model.name()))
-        .collect();
+    let known: Vec<String> =
+        task.candidates.iter().map(|model| model.alias.clone().unwrap_or_else(|| model.name())).collect();
     let hint = did_you_mean(name, known.iter().map(String::as_str));
     Error::new(
         ErrorKind::InvalidRequest,
-        format!(
-            "model: \"{name}\" is no candidate of this task{hint} (candidates: {})",
-            known.join(", ")
-        ),
+        format!("model: \"{name}\" is no candidate of this task{hint} (candidates: {})", known.join(", ")),
     )
 }
 
-fn reason_to_skip(
-    model: &Model,
-    features: &[crate::types::Feature],
-    tokens: u64,
-) -> Option<String> {
+fn reason_to_skip(model: &Model, features: &[crate::types::Feature], tokens: u64) -> Option<String> {
     if let Credential::Missing(why) = &model.provider.api_key {
         return Some(format!("no credentials: {why}"));
     }
-    if let Some(feature) = features
-        .iter()
-        .find(|feature| model.lacks.contains(feature))
-    {
+    if let Some(feature) = features.iter().find(|feature| model.lacks.contains(feature)) {
         return Some(format!("missing capability: {}", feature.as_str()));
     }
     let window = model.context_window?;
-    (tokens > window)
-        .then(|| format!("its context window of {window} tokens is too small for about {tokens}"))
+    (tokens > window).then(|| format!("its context window of {window} tokens is too small for about {tokens}"))
 }

@@ -22,19 +22,11 @@ pub(crate) fn estimate(request: &Request) -> u64 {
                 Content::Text(text) => of_text(text),
                 Content::Parts(parts) => parts.iter().map(of_part).sum(),
             };
-            let calls: u64 = message
-                .tool_calls
-                .iter()
-                .map(|call| of_text(&call.name) + of_text(&call.arguments))
-                .sum();
+            let calls: u64 = message.tool_calls.iter().map(|call| of_text(&call.name) + of_text(&call.arguments)).sum();
             PER_MESSAGE + content + calls
         })
         .sum();
-    let tools: u64 = request
-        .tools
-        .iter()
-        .map(|tool| of_json(&tool.to_value()))
-        .sum();
+    let tools: u64 = request.tools.iter().map(|tool| of_json(&tool.to_value())).sum();
     let schema = match &request.response_format {
         Some(ResponseFormat::JsonSchema { schema, .. }) => of_json(schema),
         _ => 0,
@@ -66,10 +58,7 @@ mod tests {
     use crate::types::Message;
 
     fn tokens(text: &str) -> u64 {
-        estimate(&Request {
-            messages: vec![Message::user(text)],
-            ..Request::default()
-        }) - PER_MESSAGE
+        estimate(&Request { messages: vec![Message::user(text)], ..Request::default() }) - PER_MESSAGE
     }
 
     #[test]

@@ -43,10 +43,7 @@ pub(super) struct Asked<'a> {
 impl Answer {
     /// An answer of nothing but text.
     pub(super) fn text(text: String) -> Self {
-        Self {
-            text,
-            ..Self::default()
-        }
+        Self { text, ..Self::default() }
     }
 
     /// Reads a string, or an object.
@@ -54,15 +51,7 @@ impl Answer {
         if let Value::String(text) = value {
             return Ok(Self::text(text));
         }
-        let known = [
-            "text",
-            "reasoning",
-            "refusal",
-            "tool_calls",
-            "finish",
-            "usage",
-            "model",
-        ];
+        let known = ["text", "reasoning", "refusal", "tool_calls", "finish", "usage", "model"];
         let mut fields = Fields::new(value, path, &known)?;
         let calls = match fields.take("tool_calls") {
             Some(value) => parse::array(value, &format!("{path}.tool_calls"))?,
@@ -146,10 +135,7 @@ impl Answer {
                 "type": "thinking", "thinking": reasoning, "signature": "c2lnbmVkIGJ5IHRoZSBtb2Nr",
             }));
         }
-        for text in [Some(&self.text), self.refusal.as_ref()]
-            .into_iter()
-            .flatten()
-        {
+        for text in [Some(&self.text), self.refusal.as_ref()].into_iter().flatten() {
             if !text.is_empty() {
                 content.push(json!({ "type": "text", "text": text, "citations": null }));
             }
@@ -157,8 +143,8 @@ impl Answer {
         let calls = self.tool_calls.iter().enumerate();
         content.extend(calls.map(|(i, call)| call.anthropic(asked, i)));
         let finish = self.finish(Format::AnthropicMessages);
-        let details = (finish == "refusal")
-            .then(|| json!({ "type": "refusal", "category": null, "explanation": null }));
+        let details =
+            (finish == "refusal").then(|| json!({ "type": "refusal", "category": null, "explanation": null }));
         let mut body = json!({
             "id": format!("msg_{}_{}", asked.upstream, asked.n),
             "type": "message",
@@ -220,11 +206,7 @@ impl Call {
                 Some(value @ (Value::Object(_) | Value::String(_))) => value,
                 Some(other) => {
                     let place = format!("{path}.arguments");
-                    return Err(ParseError::expected(
-                        &place,
-                        "an object or a string",
-                        &other,
-                    ));
+                    return Err(ParseError::expected(&place, "an object or a string", &other));
                 }
             },
         })
@@ -253,9 +235,7 @@ impl Call {
     /// Text that is no JSON has no form in Anthropic's body: it is sent as a string where an object belongs.
     fn anthropic(&self, asked: &Asked<'_>, i: usize) -> Value {
         let input = match &self.arguments {
-            Value::String(text) => {
-                serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into())
-            }
+            Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
             object => object.clone(),
         };
         json!({

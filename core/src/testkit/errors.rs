@@ -42,21 +42,11 @@ const fn openai(
     param: Option<&'static str>,
     message: &'static str,
 ) -> OpenAi {
-    OpenAi {
-        status,
-        kind,
-        code,
-        param,
-        message,
-    }
+    OpenAi { status, kind, code, param, message }
 }
 
 const fn anthropic(status: u16, kind: &'static str, message: &'static str) -> Anthropic {
-    Anthropic {
-        status,
-        kind,
-        message,
-    }
+    Anthropic { status, kind, message }
 }
 
 const INVALID: &str = "invalid_request_error";
@@ -72,21 +62,11 @@ const ROWS: &[Row] = &[
             None,
             "Rate limit reached for {model} in organization org-mock on requests per min (RPM): Limit 3, Used 3, Requested 1.",
         ),
-        anthropic: anthropic(
-            429,
-            "rate_limit_error",
-            "This request would exceed your organization's rate limit.",
-        ),
+        anthropic: anthropic(429, "rate_limit_error", "This request would exceed your organization's rate limit."),
     },
     Row {
         words: &["slow_down"],
-        openai: openai(
-            429,
-            "rate_limit_error",
-            Some("slow_down"),
-            None,
-            "Slow down: the request rate rose too fast.",
-        ),
+        openai: openai(429, "rate_limit_error", Some("slow_down"), None, "Slow down: the request rate rose too fast."),
         anthropic: anthropic(
             429,
             "rate_limit_error",
@@ -110,11 +90,7 @@ const ROWS: &[Row] = &[
             None,
             "You exceeded your current quota: check plan and billing.",
         ),
-        anthropic: anthropic(
-            402,
-            "billing_error",
-            "There is a problem with billing or payment of this account.",
-        ),
+        anthropic: anthropic(402, "billing_error", "There is a problem with billing or payment of this account."),
     },
     Row {
         words: &["server_is_overloaded", "overloaded_error"],
@@ -129,13 +105,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         words: &["server_error", "api_error"],
-        openai: openai(
-            500,
-            "server_error",
-            None,
-            None,
-            "The server had an error while processing the request.",
-        ),
+        openai: openai(500, "server_error", None, None, "The server had an error while processing the request."),
         anthropic: anthropic(500, "api_error", "Internal server error"),
     },
     Row {
@@ -152,21 +122,11 @@ const ROWS: &[Row] = &[
             Some("messages"),
             "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens.",
         ),
-        anthropic: anthropic(
-            400,
-            INVALID,
-            "prompt is too long: 205000 tokens > 200000 maximum",
-        ),
+        anthropic: anthropic(400, INVALID, "prompt is too long: 205000 tokens > 200000 maximum"),
     },
     Row {
         words: &["request_too_large"],
-        openai: openai(
-            413,
-            INVALID,
-            Some("request_too_large"),
-            None,
-            "The request body is too large.",
-        ),
+        openai: openai(413, INVALID, Some("request_too_large"), None, "The request body is too large."),
         anthropic: anthropic(413, "request_too_large", "Request exceeds the maximum size"),
     },
     Row {
@@ -220,13 +180,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         words: &["invalid_api_key", "authentication_error"],
-        openai: openai(
-            401,
-            INVALID,
-            Some("invalid_api_key"),
-            None,
-            "Incorrect API key provided.",
-        ),
+        openai: openai(401, INVALID, Some("invalid_api_key"), None, "Incorrect API key provided."),
         anthropic: anthropic(401, "authentication_error", "invalid x-api-key"),
     },
     Row {
@@ -238,11 +192,7 @@ const ROWS: &[Row] = &[
             None,
             "Country, region, or territory not supported",
         ),
-        anthropic: anthropic(
-            403,
-            "permission_error",
-            "This key has no permission to use the resource.",
-        ),
+        anthropic: anthropic(403, "permission_error", "This key has no permission to use the resource."),
     },
     Row {
         words: &["model_not_found", "not_found_error"],
@@ -262,18 +212,8 @@ const ROWS: &[Row] = &[
     },
     Row {
         words: &["conflict_error"],
-        openai: openai(
-            409,
-            INVALID,
-            Some("conflict"),
-            None,
-            "The request conflicts with another one.",
-        ),
-        anthropic: anthropic(
-            409,
-            "conflict_error",
-            "The request conflicts with another one.",
-        ),
+        openai: openai(409, INVALID, Some("conflict"), None, "The request conflicts with another one."),
+        anthropic: anthropic(409, "conflict_error", "The request conflicts with another one."),
     },
 ];
 
@@ -290,11 +230,7 @@ pub(super) struct ErrorBody {
 
 impl ErrorBody {
     /// Reads a code, a type, or an object of members. `status` is the step's own.
-    pub(super) fn from_value(
-        value: Value,
-        path: &str,
-        status: Option<u16>,
-    ) -> Result<Self, ParseError> {
+    pub(super) fn from_value(value: Value, path: &str, status: Option<u16>) -> Result<Self, ParseError> {
         let (word, members) = match value {
             Value::String(word) => (Some(word), Map::new()),
             Value::Object(members) => {
@@ -303,11 +239,7 @@ impl ErrorBody {
                 (word.or_else(|| named("type")).map(str::to_owned), members)
             }
             other => {
-                return Err(ParseError::expected(
-                    path,
-                    "a provider's error code, or an object",
-                    &other,
-                ));
+                return Err(ParseError::expected(path, "a provider's error code, or an object", &other));
             }
         };
         let row = word.as_deref().and_then(row);
@@ -324,11 +256,7 @@ impl ErrorBody {
 
     /// The error of a known word.
     pub(super) fn named(word: &str) -> Self {
-        Self {
-            row: row(word),
-            word: Some(word.to_owned()),
-            members: Map::new(),
-        }
+        Self { row: row(word), word: Some(word.to_owned()), members: Map::new() }
     }
 
     /// What a provider that answers with `status` usually says.
@@ -389,9 +317,7 @@ impl ErrorBody {
         let word = self.word.as_deref();
         let (message, kind, param, code) = match self.row {
             // A row of several codes sends the one that the script names, unless that is Anthropic's word.
-            Some(Row {
-                openai, anthropic, ..
-            }) => (
+            Some(Row { openai, anthropic, .. }) => (
                 openai.message,
                 openai.kind,
                 openai.param,
@@ -402,12 +328,7 @@ impl ErrorBody {
             ),
             None => ("Scripted error.", INVALID, None, word),
         };
-        members([
-            ("message", message.into()),
-            ("type", kind.into()),
-            ("param", param.into()),
-            ("code", code.into()),
-        ])
+        members([("message", message.into()), ("type", kind.into()), ("param", param.into()), ("code", code.into())])
     }
 
     fn anthropic(&self) -> Map<String, Value> {
@@ -420,10 +341,7 @@ impl ErrorBody {
 }
 
 fn members<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
-    pairs
-        .map(|(key, value)| (key.to_owned(), value))
-        .into_iter()
-        .collect()
+    pairs.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()
 }
 
 fn row(word: &str) -> Option<&'static Row> {

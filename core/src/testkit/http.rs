@@ -73,10 +73,7 @@ enum Length {
 
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            unread: BytesMut::new(),
-        }
+        Self { stream, unread: BytesMut::new() }
     }
 
     /// The next request, read whole.
@@ -252,23 +249,14 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Gone> {
     let says = |word: &str| {
         connection
             .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| {
-                value
-                    .split(',')
-                    .any(|part| part.trim().eq_ignore_ascii_case(word))
-            })
+            .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
     };
     let keep_alive = match parsed.version {
         Some(1) => !says("close"),
         _ => says("keep-alive"),
     };
     let method = Method::try_from(parsed.method.unwrap_or_default()).map_err(|_| BROKEN)?;
-    let head = Head {
-        method,
-        target: parsed.path.unwrap_or_default().to_owned(),
-        headers,
-        keep_alive,
-    };
+    let head = Head { method, target: parsed.path.unwrap_or_default().to_owned(), headers, keep_alive };
     Ok(Some((head, length)))
 }
 
@@ -308,11 +296,7 @@ pub(super) struct Response {
 impl Response {
     /// Without headers.
     pub(super) fn new(status: u16, body: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: body.into(),
-        }
+        Self { status, headers: HeaderMap::new(), body: body.into() }
     }
 
     /// With JSON.
@@ -328,10 +312,8 @@ impl Response {
 
     /// The head, and the body that may follow it: none after HEAD, 204 and 304.
     pub(super) fn encode(&self, method: &Method, keep_alive: bool) -> (Vec<u8>, Bytes) {
-        let reason = StatusCode::from_u16(self.status)
-            .ok()
-            .and_then(|status| status.canonical_reason())
-            .unwrap_or("Scripted");
+        let reason =
+            StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Scripted");
         let mut head = format!("HTTP/1.1 {} {reason}\r\n", self.status).into_bytes();
         let mut line = |name: &str, value: &[u8]| {
             head.extend_from_slice(name.as_bytes());
@@ -350,11 +332,7 @@ impl Response {
             line("connection", b"close");
         }
         head.extend_from_slice(b"\r\n");
-        let body = if bodiless || method == Method::HEAD {
-            Bytes::new()
-        } else {
-            self.body.clone()
-        };
+        let body = if bodiless || method == Method::HEAD { Bytes::new() } else { self.body.clone() };
         (head, body)
     }
 }

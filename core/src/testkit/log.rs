@@ -15,14 +15,8 @@ use crate::types::attempt::millis;
 /// The most requests kept; older ones are forgotten, and still counted.
 const KEPT: usize = 10_000;
 /// Headers and query parameters that hold credentials: their values are never kept.
-const SECRET_HEADERS: &[&str] = &[
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "cookie",
-];
+const SECRET_HEADERS: &[&str] =
+    &["authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"];
 const SECRET_PARAMETERS: &[&str] = &["key", "api_key", "api-key", "access_token", "token"];
 const SECRET: &str = "[secret]";
 
@@ -127,11 +121,7 @@ impl Book {
 
 impl Log {
     pub(super) fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            book: Mutex::default(),
-            changed: watch::Sender::new(()),
-        }
+        Self { start: Instant::now(), book: Mutex::default(), changed: watch::Sender::new(()) }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -176,11 +166,7 @@ impl Log {
         }
         drop(book);
         self.changed.send_replace(());
-        Ticket {
-            id,
-            n,
-            turn: played,
-        }
+        Ticket { id, n, turn: played }
     }
 
     /// Changes an entry; nothing happens where it is gone.
@@ -200,11 +186,7 @@ impl Log {
 
     /// Lets `write` send the end of a response, and notes the time if it says that all is sent. The log is locked
     /// meanwhile: a client that has its answer finds it logged as answered.
-    pub(super) fn answering(
-        &self,
-        ticket: Ticket,
-        write: impl FnOnce() -> io::Result<bool>,
-    ) -> io::Result<bool> {
+    pub(super) fn answering(&self, ticket: Ticket, write: impl FnOnce() -> io::Result<bool>) -> io::Result<bool> {
         let mut book = self.book();
         let all_sent = write()?;
         if all_sent {
@@ -229,16 +211,11 @@ impl Log {
     pub(super) fn find(&self, upstream: &str, n: u64) -> Option<Seen> {
         let book = self.book();
         let mut entries = book.entries.iter();
-        entries
-            .find(|seen| seen.n == n && seen.upstream == upstream)
-            .cloned()
+        entries.find(|seen| seen.n == n && seen.upstream == upstream).cloned()
     }
 
     pub(super) fn count(&self, upstream: &str) -> u64 {
-        self.book()
-            .counts
-            .get(upstream)
-            .map_or(0, |count| count.seen)
+        self.book().counts.get(upstream).map_or(0, |count| count.seen)
     }
 
     /// Forgets everything; the script starts again. Exchanges under way go on unlogged.
@@ -252,11 +229,7 @@ impl Log {
     }
 
     /// What `find` finds, as soon as it finds it; none when `within` passes before.
-    pub(super) async fn wait<T>(
-        &self,
-        within: Duration,
-        mut find: impl FnMut() -> Option<T>,
-    ) -> Option<T> {
+    pub(super) async fn wait<T>(&self, within: Duration, mut find: impl FnMut() -> Option<T>) -> Option<T> {
         let mut changes = self.changed.subscribe();
         let found = async {
             loop {

@@ -68,17 +68,9 @@ impl Mock {
     pub async fn start_on(script: Script, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            script,
-            log: Log::new(),
-            stopping: watch::Sender::new(None),
-        });
+        let shared = Arc::new(Shared { script, log: Log::new(), stopping: watch::Sender::new(None) });
         let server = tokio::spawn(server::run(listener, Arc::clone(&shared)));
-        Ok(Self {
-            address,
-            shared,
-            server,
-        })
+        Ok(Self { address, shared, server })
     }
 
     /// Where it listens.
@@ -134,10 +126,7 @@ impl Mock {
     /// none when it was answered, or when `within` passes before.
     pub async fn wait_closed(&self, name: &str, n: u64, within: Duration) -> Option<Seen> {
         let log = &self.shared.log;
-        let ended = || {
-            log.find(name, n)
-                .filter(|seen| seen.closed_ms.or(seen.answered_ms).is_some())
-        };
+        let ended = || log.find(name, n).filter(|seen| seen.closed_ms.or(seen.answered_ms).is_some());
         let seen = log.wait(within, ended).await?;
         seen.closed_ms.is_some().then_some(seen)
     }

@@ -34,18 +34,9 @@ const STEP: &[&str] = &[
     "times",
 ];
 /// Of these a step has at most one: they say what comes.
-const CONTENT: &[&str] = &[
-    "answer", "error", "body", "html", "empty", "garbage", "silence", "reset",
-];
+const CONTENT: &[&str] = &["answer", "error", "body", "html", "empty", "garbage", "silence", "reset"];
 /// These shape an HTTP response, so they mean nothing beside `garbage`, `silence` and `reset`.
-const RESPONSE: &[&str] = &[
-    "status",
-    "headers",
-    "close_after",
-    "rst",
-    "slow_body_ms",
-    "truncate",
-];
+const RESPONSE: &[&str] = &["status", "headers", "close_after", "rst", "slow_body_ms", "truncate"];
 /// The longest wait a step may ask for: a day.
 const MAX_WAIT_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -158,17 +149,11 @@ impl Upstream {
             Value::Array(_) => (None, value),
             Value::Object(_) => {
                 let mut fields = Fields::new(value, path, &["key", "steps"])?;
-                let steps = fields
-                    .take("steps")
-                    .unwrap_or_else(|| Value::Array(Vec::new()));
+                let steps = fields.take("steps").unwrap_or_else(|| Value::Array(Vec::new()));
                 (fields.text("key")?.map(Secret::new), steps)
             }
             other => {
-                return Err(ParseError::expected(
-                    path,
-                    "an array of steps, or an object with steps and a key",
-                    &other,
-                ));
+                return Err(ParseError::expected(path, "an array of steps, or an object with steps and a key", &other));
             }
         };
         let steps = parse::array(steps, path)?
@@ -243,11 +228,7 @@ impl Respond {
 }
 
 impl Content {
-    fn from_fields(
-        fields: &mut Fields<'_>,
-        which: Option<&str>,
-        status: Option<u16>,
-    ) -> Result<Self, ParseError> {
+    fn from_fields(fields: &mut Fields<'_>, which: Option<&str>, status: Option<u16>) -> Result<Self, ParseError> {
         let Some(which) = which else {
             return Ok(Self::Implied);
         };
@@ -313,15 +294,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, ParseError> {
-        self.take(key)
-            .map(|value| parse::string(value, &self.place(key)))
-            .transpose()
+        self.take(key).map(|value| parse::string(value, &self.place(key))).transpose()
     }
 
     pub(super) fn whole(&mut self, key: &str) -> Result<Option<u64>, ParseError> {
-        self.value(key)
-            .map(|value| parse::whole(value, &self.place(key)))
-            .transpose()
+        self.value(key).map(|value| parse::whole(value, &self.place(key))).transpose()
     }
 
     fn value(&self, key: &str) -> Option<&Value> {
@@ -329,14 +306,11 @@ impl<'a> Fields<'a> {
     }
 
     fn size(&mut self, key: &str) -> Result<Option<usize>, ParseError> {
-        Ok(self
-            .whole(key)?
-            .map(|n| usize::try_from(n).unwrap_or(usize::MAX)))
+        Ok(self.whole(key)?.map(|n| usize::try_from(n).unwrap_or(usize::MAX)))
     }
 
     fn flag(&self, key: &str) -> Result<bool, ParseError> {
-        self.value(key)
-            .map_or(Ok(false), |value| parse::boolean(value, &self.place(key)))
+        self.value(key).map_or(Ok(false), |value| parse::boolean(value, &self.place(key)))
     }
 
     fn wait(&mut self, key: &str) -> Result<Duration, ParseError> {
@@ -366,25 +340,20 @@ impl<'a> Fields<'a> {
     fn headers(&mut self) -> Result<HeaderMap, ParseError> {
         let place = self.place("headers");
         let mut headers = HeaderMap::new();
-        for (name, value) in self
-            .take("headers")
-            .map_or_else(|| Ok(Map::new()), |map| parse::object(map, &place))?
-        {
+        for (name, value) in self.take("headers").map_or_else(|| Ok(Map::new()), |map| parse::object(map, &place))? {
             let place = format!("{place}.{name}");
             let text = match value {
                 Value::Number(number) => number.to_string(),
                 other => parse::string(other, &place)?,
             };
-            let name = HeaderName::try_from(&name)
-                .map_err(|_| ParseError::new(&place, "not a header's name"))?;
+            let name = HeaderName::try_from(&name).map_err(|_| ParseError::new(&place, "not a header's name"))?;
             if name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING {
                 return Err(ParseError::new(
                     place,
                     "the mock frames its bodies itself; close_after and truncate break them",
                 ));
             }
-            let value = HeaderValue::try_from(text)
-                .map_err(|_| ParseError::new(place, "not a header's value"))?;
+            let value = HeaderValue::try_from(text).map_err(|_| ParseError::new(place, "not a header's value"))?;
             headers.append(name, value);
         }
         Ok(headers)

@@ -73,10 +73,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             Err(Gone::Refused(status, why)) => {
                 let response = Response::json(status, &json!({ "error": { "message": why } }));
                 let (head, body) = response.encode(&Method::POST, false);
-                if send(&wire.stream, &[&head[..], &body].concat())
-                    .await
-                    .is_ok()
-                {
+                if send(&wire.stream, &[&head[..], &body].concat()).await.is_ok() {
                     wire.close().await;
                 }
                 return;
@@ -88,8 +85,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 /// Answers one request; whether the connection goes on.
 async fn exchange(wire: &mut Wire, shared: &Shared, request: &Request) -> bool {
     if request.path().starts_with("/_") {
-        let (head, body) =
-            control(&shared.log, request).encode(&request.method, request.keep_alive);
+        let (head, body) = control(&shared.log, request).encode(&request.method, request.keep_alive);
         let sent = send(&wire.stream, &[&head[..], &body].concat()).await;
         return sent.is_ok() && request.keep_alive;
     }
@@ -123,13 +119,7 @@ fn control(log: &Log, request: &Request) -> Response {
 }
 
 /// Does what is planned; whether the connection goes on.
-async fn perform(
-    stream: &TcpStream,
-    shared: &Shared,
-    request: &Request,
-    ticket: Ticket,
-    plan: Plan,
-) -> bool {
+async fn perform(stream: &TcpStream, shared: &Shared, request: &Request, ticket: Ticket, plan: Plan) -> bool {
     if plan.delay > Duration::ZERO {
         tokio::time::sleep(plan.delay).await;
     }
@@ -144,16 +134,10 @@ async fn perform(
             let _ = send(stream, GARBAGE).await;
             return false;
         }
-        Deed::Send {
-            response,
-            slow_body,
-            close_after,
-        } => (response, slow_body, close_after),
+        Deed::Send { response, slow_body, close_after } => (response, slow_body, close_after),
     };
-    let scripted_close = response
-        .headers
-        .get(header::CONNECTION)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    let scripted_close =
+        response.headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
     let goes_on = request.keep_alive && !scripted_close && close_after.is_none();
     // The head of a response that breaks off says nothing of it.
     let (head, body) = response.encode(&request.method, goes_on || close_after.is_some());
@@ -169,11 +153,7 @@ async fn perform(
         } else {
             [&head[..], &rest].concat()
         };
-        if whole {
-            finish(stream, &shared.log, ticket, &rest).await
-        } else {
-            send(stream, &rest).await
-        }
+        if whole { finish(stream, &shared.log, ticket, &rest).await } else { send(stream, &rest).await }
     };
     if sent.await.is_err() {
         shared.log.closed(ticket);

@@ -36,20 +36,13 @@ pub(super) enum Deed {
 
 impl From<Deed> for Plan {
     fn from(deed: Deed) -> Self {
-        Self {
-            delay: Duration::ZERO,
-            deed,
-        }
+        Self { delay: Duration::ZERO, deed }
     }
 }
 
 impl From<Response> for Plan {
     fn from(response: Response) -> Self {
-        Self::from(Deed::Send {
-            response,
-            slow_body: Duration::ZERO,
-            close_after: None,
-        })
+        Self::from(Deed::Send { response, slow_body: Duration::ZERO, close_after: None })
     }
 }
 
@@ -65,21 +58,11 @@ enum Endpoint {
 /// the headers: Anthropic's clients always send theirs.
 fn route(request: &Request) -> (&str, Endpoint, Format) {
     let path = request.path();
-    let (name, rest) = path
-        .strip_prefix('/')
-        .unwrap_or(path)
-        .split_once('/')
-        .unwrap_or((path.trim_start_matches('/'), ""));
-    let anthropic = ["anthropic-version", "x-api-key"]
-        .iter()
-        .any(|header| request.headers.contains_key(*header));
-    let guess = if anthropic {
-        Format::AnthropicMessages
-    } else {
-        Format::OpenAiChat
-    };
-    let ends =
-        |tail: &str| rest == tail || rest.strip_suffix(tail).is_some_and(|r| r.ends_with('/'));
+    let (name, rest) =
+        path.strip_prefix('/').unwrap_or(path).split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+    let anthropic = ["anthropic-version", "x-api-key"].iter().any(|header| request.headers.contains_key(*header));
+    let guess = if anthropic { Format::AnthropicMessages } else { Format::OpenAiChat };
+    let ends = |tail: &str| rest == tail || rest.strip_suffix(tail).is_some_and(|r| r.ends_with('/'));
     match () {
         () if ends("chat/completions") => (name, Endpoint::Chat, Format::OpenAiChat),
         () if ends("messages") => (name, Endpoint::Chat, Format::AnthropicMessages),
@@ -99,11 +82,7 @@ pub(super) fn plan(script: &Script, log: &Log, request: &Request) -> (Ticket, Pl
         let hint = parse::did_you_mean(name, script.names());
         let why = format!("the script has no upstream \"{name}\"{hint}");
         let ticket = log.enter("", request, false);
-        return error(
-            ticket,
-            "none",
-            &ErrorBody::named("not_found_error").saying(why),
-        );
+        return error(ticket, "none", &ErrorBody::named("not_found_error").saying(why));
     };
     if let Some(problem) = refused(upstream, request, &endpoint, format) {
         let ticket = log.enter(name, request, false);
@@ -131,12 +110,7 @@ pub(super) fn plan(script: &Script, log: &Log, request: &Request) -> (Ticket, Pl
 }
 
 /// What keeps a request from the script: a wrong key, path or method.
-fn refused(
-    upstream: &Upstream,
-    request: &Request,
-    endpoint: &Endpoint,
-    format: Format,
-) -> Option<ErrorBody> {
+fn refused(upstream: &Upstream, request: &Request, endpoint: &Endpoint, format: Format) -> Option<ErrorBody> {
     if let Some(key) = &upstream.key {
         let bearer = request
             .header("authorization")
@@ -175,12 +149,7 @@ struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     fn new(name: &'a str, n: u64, format: Format, body: Value) -> Self {
-        Self {
-            name,
-            n,
-            format,
-            body,
-        }
+        Self { name, n, format, body }
     }
 
     fn request_id(&self) -> String {
@@ -188,10 +157,7 @@ impl<'a> Stage<'a> {
     }
 
     fn model(&self) -> &str {
-        self.body
-            .get("model")
-            .and_then(Value::as_str)
-            .unwrap_or("mock")
+        self.body.get("model").and_then(Value::as_str).unwrap_or("mock")
     }
 
     fn error(&self, status: Option<u16>, error: &ErrorBody) -> Response {
@@ -236,9 +202,7 @@ impl<'a> Stage<'a> {
     fn content(&self, request: &Request, respond: &Respond) -> Response {
         let status = respond.status.unwrap_or(200);
         match &respond.content {
-            Content::Implied if status >= 400 => {
-                self.error(Some(status), &ErrorBody::of_status(status))
-            }
+            Content::Implied if status >= 400 => self.error(Some(status), &ErrorBody::of_status(status)),
             Content::Implied => {
                 let hello = Answer::text(format!("Hello from {}", self.name));
                 self.answer(request, status, &hello)
@@ -246,8 +210,9 @@ impl<'a> Stage<'a> {
             Content::Answer(answer) => self.answer(request, status, answer),
             Content::Error(error) => self.error(respond.status, error),
             Content::Json(body) => self.json(status, body),
-            Content::Text(text) => self
-                .signed(Response::new(status, text.clone()).with_type("text/plain; charset=utf-8")),
+            Content::Text(text) => {
+                self.signed(Response::new(status, text.clone()).with_type("text/plain; charset=utf-8"))
+            }
             Content::Html => self.signed(html(status)),
             Content::Empty => self.signed(Response::new(status, Bytes::new())),
         }
@@ -258,12 +223,7 @@ impl<'a> Stage<'a> {
             let error = ErrorBody::named("invalid_request_error").saying(problem);
             return self.error(None, &error);
         }
-        let asked = Asked {
-            upstream: self.name,
-            n: self.n,
-            model: self.model(),
-            body: &self.body,
-        };
+        let asked = Asked { upstream: self.name, n: self.n, model: self.model(), body: &self.body };
         self.json(status, &answer.body(self.format, &asked))
     }
 
@@ -276,9 +236,7 @@ impl<'a> Stage<'a> {
         match () {
             () if !body.is_object() => Some("the body is not a JSON object"),
             () if !body.get("model").is_some_and(is_string) => Some("model: a string is required"),
-            () if !body.get("messages").is_some_and(is_list) => {
-                Some("messages: a list that is not empty is required")
-            }
+            () if !body.get("messages").is_some_and(is_list) => Some("messages: a list that is not empty is required"),
             () if anthropic && !body.get("max_tokens").is_some_and(Value::is_u64) => {
                 Some("max_tokens: a whole number is required")
             }

@@ -22,24 +22,14 @@ pub(super) enum Counts {
 
 impl Default for Counts {
     fn default() -> Self {
-        Self::Given {
-            input: None,
-            output: None,
-            rest: Usage::default(),
-        }
+        Self::Given { input: None, output: None, rest: Usage::default() }
     }
 }
 
 impl Counts {
     /// Reads an object of counts.
     pub(super) fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
-        let known = [
-            "input",
-            "output",
-            "cached_input",
-            "cache_write",
-            "reasoning",
-        ];
+        let known = ["input", "output", "cached_input", "cache_write", "reasoning"];
         let mut fields = Fields::new(value, path, &known)?;
         let (input, output) = (fields.whole("input")?, fields.whole("output")?);
         let rest = Usage {
@@ -54,28 +44,15 @@ impl Counts {
         if output.is_some_and(|output| rest.reasoning > output) {
             return Err(fields.wrong("output", "less than its reasoning"));
         }
-        Ok(Self::Given {
-            input,
-            output,
-            rest,
-        })
+        Ok(Self::Given { input, output, rest })
     }
 
     /// The counts of an answer to `request`, of which about `said` tokens are words and calls, and `reasoned` reasoning.
     pub(super) fn complete(&self, request: &Value, said: u64, reasoned: u64) -> Option<Usage> {
-        let Self::Given {
-            input,
-            output,
-            rest,
-        } = self
-        else {
+        let Self::Given { input, output, rest } = self else {
             return None;
         };
-        let reasoning = if rest.reasoning == 0 {
-            reasoned
-        } else {
-            rest.reasoning
-        };
+        let reasoning = if rest.reasoning == 0 { reasoned } else { rest.reasoning };
         let output = output.unwrap_or_else(|| said.saturating_add(reasoning).max(1));
         let cached = rest.cached_input.saturating_add(rest.cache_write);
         Some(Usage {

@@ -90,8 +90,5 @@ pub struct TransportError {
 pub trait Transport: Send + Sync {
     /// Sends `request`; resolves when the response's head is there. Dropping the future, or the body, closes the
     /// connection.
-    fn send(
-        &self,
-        request: HttpRequest,
-    ) -> BoxFuture<'static, Result<HttpResponse, TransportError>>;
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>>;
 }

@@ -44,10 +44,7 @@ impl Http {
 }
 
 impl Transport for Http {
-    fn send(
-        &self,
-        request: HttpRequest,
-    ) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
         let client = self.client(request.connect_timeout);
         async move {
             let response = client?
@@ -58,25 +55,17 @@ impl Transport for Http {
                 .await
                 .map_err(|error| failed(&error))?;
             let headers = response.headers().clone();
-            let size: usize = headers
-                .iter()
-                .map(|(name, value)| name.as_str().len() + value.len())
-                .sum();
+            let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
             if size > MAX_HEADERS {
                 return Err(TransportError {
                     phase: Phase::TooLarge,
-                    message: format!(
-                        "response headers of {size} bytes exceed the limit of {MAX_HEADERS}"
-                    ),
+                    message: format!("response headers of {size} bytes exceed the limit of {MAX_HEADERS}"),
                 });
             }
             Ok(HttpResponse {
                 status: response.status().as_u16(),
                 headers,
-                body: response
-                    .bytes_stream()
-                    .map(|piece| piece.map_err(|error| failed(&error)))
-                    .boxed(),
+                body: response.bytes_stream().map(|piece| piece.map_err(|error| failed(&error))).boxed(),
             })
         }
         .boxed()
@@ -94,8 +83,5 @@ fn failed(error: &reqwest::Error) -> TransportError {
     while let Some(inner) = cause.and_then(|error| error.source()) {
         cause = Some(inner);
     }
-    TransportError {
-        phase,
-        message: cause.map_or_else(|| "request failed".to_owned(), ToString::to_string),
-    }
+    TransportError { phase, message: cause.map_or_else(|| "request failed".to_owned(), ToString::to_string) }
 }

@@ -161,12 +161,8 @@ pub(crate) fn table(attempts: &[Attempt]) -> String {
     if attempts.is_empty() {
         return String::new();
     }
-    const HEAD: [&str; 8] = [
-        "model", "outcome", "kind", "status", "start ms", "took ms", "next", "reason",
-    ];
-    let rows: Vec<[String; 8]> = std::iter::once(HEAD.map(str::to_owned))
-        .chain(attempts.iter().map(row))
-        .collect();
+    const HEAD: [&str; 8] = ["model", "outcome", "kind", "status", "start ms", "took ms", "next", "reason"];
+    let rows: Vec<[String; 8]> = std::iter::once(HEAD.map(str::to_owned)).chain(attempts.iter().map(row)).collect();
     let mut widths = [0; 8];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -175,11 +171,7 @@ pub(crate) fn table(attempts: &[Attempt]) -> String {
     }
     let mut table = String::new();
     for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         table.push_str(cells.join("  ").trim_end());
         table.push('\n');
     }
@@ -189,32 +181,17 @@ pub(crate) fn table(attempts: &[Attempt]) -> String {
 fn row(attempt: &Attempt) -> [String; 8] {
     let tried = attempt.outcome != Outcome::Skipped;
     let ms = |duration: Duration| {
-        if tried {
-            duration.as_millis().to_string()
-        } else {
-            String::new()
-        }
+        if tried { duration.as_millis().to_string() } else { String::new() }
     };
     let reason = attempt.reason.as_deref().unwrap_or_default();
     [
         attempt.model.clone(),
         attempt.outcome.as_str().to_owned(),
-        attempt
-            .kind
-            .map(ErrorKind::as_str)
-            .unwrap_or_default()
-            .to_owned(),
-        attempt
-            .status
-            .map(|status| status.to_string())
-            .unwrap_or_default(),
+        attempt.kind.map(ErrorKind::as_str).unwrap_or_default().to_owned(),
+        attempt.status.map(|status| status.to_string()).unwrap_or_default(),
         ms(attempt.started),
         ms(attempt.latency),
-        attempt
-            .next
-            .map(Next::as_str)
-            .unwrap_or_default()
-            .to_owned(),
+        attempt.next.map(Next::as_str).unwrap_or_default().to_owned(),
         reason.lines().next().unwrap_or_default().to_owned(),
     ]
 }

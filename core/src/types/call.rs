@@ -34,19 +34,14 @@ impl Params {
             max_output_tokens: over.max_output_tokens.or(self.max_output_tokens),
             stop: over.stop.clone().or_else(|| self.stop.clone()),
             seed: over.seed.or(self.seed),
-            reasoning_effort: over
-                .reasoning_effort
-                .clone()
-                .or_else(|| self.reasoning_effort.clone()),
+            reasoning_effort: over.reasoning_effort.clone().or_else(|| self.reasoning_effort.clone()),
         }
     }
 
     /// Whether the model was asked to think before it speaks.
     #[must_use]
     pub fn reasons(&self) -> bool {
-        self.reasoning_effort
-            .as_deref()
-            .is_some_and(|effort| effort != "none")
+        self.reasoning_effort.as_deref().is_some_and(|effort| effort != "none")
     }
 }
 
@@ -116,10 +111,7 @@ impl Request {
         if self.messages.iter().any(has_image) {
             features.push(Feature::Vision);
         }
-        if matches!(
-            self.response_format,
-            Some(ResponseFormat::JsonSchema { .. })
-        ) {
+        if matches!(self.response_format, Some(ResponseFormat::JsonSchema { .. })) {
             features.push(Feature::JsonSchema);
         }
         features

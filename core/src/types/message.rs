@@ -118,10 +118,7 @@ impl Message {
 
     /// The result of the tool call `id`.
     pub fn tool(id: impl Into<String>, result: impl Into<String>) -> Self {
-        Self {
-            tool_call_id: Some(id.into()),
-            ..Self::new(Role::Tool, result)
-        }
+        Self { tool_call_id: Some(id.into()), ..Self::new(Role::Tool, result) }
     }
 
     /// The text of the message, its parts joined.
@@ -160,10 +157,7 @@ impl Message {
                     let hint = parse::did_you_mean(other, known);
                     return Err(ParseError::new(
                         at("role"),
-                        format!(
-                            "unknown role \"{other}\"{hint} (known: {})",
-                            known.join(", ")
-                        ),
+                        format!("unknown role \"{other}\"{hint} (known: {})", known.join(", ")),
                     ));
                 }
             },
@@ -179,11 +173,7 @@ impl Message {
                     .collect::<Result<_, _>>()?,
             ),
             Some(other) => {
-                return Err(ParseError::expected(
-                    &at("content"),
-                    "a string or an array of parts",
-                    &other,
-                ));
+                return Err(ParseError::expected(&at("content"), "a string or an array of parts", &other));
             }
         };
         let tool_calls = match map.remove("tool_calls") {
@@ -197,22 +187,12 @@ impl Message {
         let tool_call_id = optional_string(&mut map, "tool_call_id", path)?;
         let name = optional_string(&mut map, "name", path)?;
         if role == Role::Tool && tool_call_id.is_none() {
-            return Err(ParseError::new(
-                at("tool_call_id"),
-                "missing: a tool message names the call it answers",
-            ));
+            return Err(ParseError::new(at("tool_call_id"), "missing: a tool message names the call it answers"));
         }
         if content == Content::None && tool_calls.is_empty() && role != Role::Assistant {
             return Err(ParseError::new(at("content"), "missing"));
         }
-        Ok(Self {
-            role,
-            content,
-            name,
-            tool_calls,
-            tool_call_id,
-            extra: map,
-        })
+        Ok(Self { role, content, name, tool_calls, tool_call_id, extra: map })
     }
 
     /// The message as OpenAI chat writes it.
@@ -232,10 +212,7 @@ impl Message {
             map.insert("name".into(), name.as_str().into());
         }
         if !self.tool_calls.is_empty() {
-            map.insert(
-                "tool_calls".into(),
-                self.tool_calls.iter().map(ToolCall::to_value).collect(),
-            );
+            map.insert("tool_calls".into(), self.tool_calls.iter().map(ToolCall::to_value).collect());
         }
         if let Some(id) = &self.tool_call_id {
             map.insert("tool_call_id".into(), id.as_str().into());
@@ -272,11 +249,7 @@ impl ToolCall {
     }
 }
 
-fn optional_string(
-    map: &mut Map<String, Value>,
-    key: &str,
-    path: &str,
-) -> Result<Option<String>, ParseError> {
+fn optional_string(map: &mut Map<String, Value>, key: &str, path: &str) -> Result<Option<String>, ParseError> {
     match map.remove(key) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => parse::string(value, &format!("{path}.{key}")).map(Some),
@@ -293,17 +266,10 @@ fn part(value: Value, path: &str) -> Result<Part, ParseError> {
         Some("image_url") => match map.remove("image_url").unwrap_or_default() {
             Value::String(url) => Ok(Part::Image { url, detail: None }),
             Value::Object(mut image) => Ok(Part::Image {
-                url: parse::string(
-                    image.remove("url").unwrap_or_default(),
-                    &format!("{path}.image_url.url"),
-                )?,
+                url: parse::string(image.remove("url").unwrap_or_default(), &format!("{path}.image_url.url"))?,
                 detail: optional_string(&mut image, "detail", &format!("{path}.image_url"))?,
             }),
-            other => Err(ParseError::expected(
-                &format!("{path}.image_url"),
-                "an object with a url",
-                &other,
-            )),
+            other => Err(ParseError::expected(&format!("{path}.image_url"), "an object with a url", &other)),
         },
         Some(_) => Ok(Part::Other(map)),
         None => Err(ParseError::new(format!("{path}.type"), "missing")),
@@ -312,16 +278,10 @@ fn part(value: Value, path: &str) -> Result<Part, ParseError> {
 
 fn tool_call(value: Value, path: &str) -> Result<ToolCall, ParseError> {
     let mut map = parse::object(value, path)?;
-    let mut function = parse::object(
-        map.remove("function").unwrap_or_default(),
-        &format!("{path}.function"),
-    )?;
+    let mut function = parse::object(map.remove("function").unwrap_or_default(), &format!("{path}.function"))?;
     Ok(ToolCall {
         id: parse::string(map.remove("id").unwrap_or_default(), &format!("{path}.id"))?,
-        name: parse::string(
-            function.remove("name").unwrap_or_default(),
-            &format!("{path}.function.name"),
-        )?,
+        name: parse::string(function.remove("name").unwrap_or_default(), &format!("{path}.function.name"))?,
         arguments: parse::string(
             function.remove("arguments").unwrap_or_default(),
             &format!("{path}.function.arguments"),
@@ -347,18 +307,11 @@ impl Messages {
                 .map(|(i, item)| Message::from_value(item, &format!("messages[{i}]")))
                 .collect::<Result<_, _>>()?,
             other => {
-                return Err(ParseError::expected(
-                    "messages",
-                    "a string or an array of messages",
-                    &other,
-                ));
+                return Err(ParseError::expected("messages", "a string or an array of messages", &other));
             }
         };
         if list.is_empty() {
-            return Err(ParseError::new(
-                "messages",
-                "empty: at least one message is needed",
-            ));
+            return Err(ParseError::new("messages", "empty: at least one message is needed"));
         }
         Ok(Self(list))
     }

@@ -136,13 +136,13 @@ impl Options {
             }
             "tool_choice" => self.tool_choice = Some(ToolChoice::from_value(value, key)?),
             "response_format" => {
-                self.response_format = Some(ResponseFormat::from_value(value, key)?)
+                self.response_format = Some(ResponseFormat::from_value(value, key)?);
             }
             "temperature" => params.temperature = Some(parse::number(&value, key)?),
             "top_p" => params.top_p = Some(parse::number(&value, key)?),
             // The name OpenAI clients use is understood, so that options can be passed on as they are.
             "max_output_tokens" | "max_tokens" => {
-                params.max_output_tokens = Some(positive(&value, key)?)
+                params.max_output_tokens = Some(positive(&value, key)?);
             }
             "stop" => {
                 params.stop = Some(match value {
@@ -154,11 +154,7 @@ impl Options {
                 });
             }
             "seed" => {
-                params.seed = Some(
-                    value
-                        .as_i64()
-                        .ok_or_else(|| ParseError::expected(key, "a whole number", &value))?,
-                );
+                params.seed = Some(value.as_i64().ok_or_else(|| ParseError::expected(key, "a whole number", &value))?);
             }
             "reasoning_effort" => params.reasoning_effort = Some(parse::string(value, key)?),
             "timeout_ms" => self.timeout_ms = Some(positive(&value, key)?),
@@ -167,8 +163,7 @@ impl Options {
             "extra_body" => {
                 for (provider, value) in parse::object(value, key)? {
                     let path = format!("{key}.{provider}");
-                    self.extra_body
-                        .insert(provider, parse::object(value, &path)?);
+                    self.extra_body.insert(provider, parse::object(value, &path)?);
                 }
             }
             "idempotency_key" => self.idempotency_key = Some(parse::string(value, key)?),
@@ -197,23 +192,14 @@ impl Tool {
             None => map,
         };
         Ok(Self {
-            name: parse::string(
-                function.remove("name").unwrap_or_default(),
-                &format!("{path}.function.name"),
-            )?,
+            name: parse::string(function.remove("name").unwrap_or_default(), &format!("{path}.function.name"))?,
             description: match function.remove("description") {
                 None | Some(Value::Null) => None,
-                Some(text) => Some(parse::string(
-                    text,
-                    &format!("{path}.function.description"),
-                )?),
+                Some(text) => Some(parse::string(text, &format!("{path}.function.description"))?),
             },
             parameters: match function.remove("parameters") {
                 None | Some(Value::Null) => None,
-                Some(schema) => Some(Value::Object(parse::object(
-                    schema,
-                    &format!("{path}.function.parameters"),
-                )?)),
+                Some(schema) => Some(Value::Object(parse::object(schema, &format!("{path}.function.parameters"))?)),
             },
             strict: match function.remove("strict") {
                 None | Some(Value::Null) => None,
@@ -249,21 +235,14 @@ impl ToolChoice {
                 "required" => Ok(Self::Required),
                 other => Err(ParseError::new(
                     path,
-                    format!(
-                        "unknown choice \"{other}\" (known: auto, none, required, or an object naming a function)"
-                    ),
+                    format!("unknown choice \"{other}\" (known: auto, none, required, or an object naming a function)"),
                 )),
             },
             Value::Object(mut map) => {
-                let mut function = parse::object(
-                    map.remove("function").unwrap_or_default(),
-                    &format!("{path}.function"),
-                )?;
+                let mut function =
+                    parse::object(map.remove("function").unwrap_or_default(), &format!("{path}.function"))?;
                 let name = function.remove("name").unwrap_or_default();
-                Ok(Self::Tool(parse::string(
-                    name,
-                    &format!("{path}.function.name"),
-                )?))
+                Ok(Self::Tool(parse::string(name, &format!("{path}.function.name"))?))
             }
             other => Err(ParseError::expected(path, "a string or an object", &other)),
         }
@@ -284,17 +263,13 @@ impl ToolChoice {
 impl ResponseFormat {
     fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
         let mut map = parse::object(value, path)?;
-        let kind = parse::string(
-            map.remove("type").unwrap_or_default(),
-            &format!("{path}.type"),
-        )?;
+        let kind = parse::string(map.remove("type").unwrap_or_default(), &format!("{path}.type"))?;
         match kind.as_str() {
             "text" => Ok(Self::Text),
             "json_object" => Ok(Self::JsonObject),
             "json_schema" => {
                 let inner = format!("{path}.json_schema");
-                let mut schema =
-                    parse::object(map.remove("json_schema").unwrap_or_default(), &inner)?;
+                let mut schema = parse::object(map.remove("json_schema").unwrap_or_default(), &inner)?;
                 Ok(Self::JsonSchema {
                     name: match schema.remove("name") {
                         None | Some(Value::Null) => "answer".to_owned(),
@@ -323,11 +298,7 @@ impl ResponseFormat {
         match self {
             Self::Text => json!({"type": "text"}),
             Self::JsonObject => json!({"type": "json_object"}),
-            Self::JsonSchema {
-                name,
-                schema,
-                strict,
-            } => {
+            Self::JsonSchema { name, schema, strict } => {
                 let mut inner = Map::new();
                 inner.insert("name".into(), name.as_str().into());
                 inner.insert("schema".into(), schema.clone());

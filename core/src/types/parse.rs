@@ -13,10 +13,7 @@ pub struct ParseError {
 
 impl ParseError {
     pub(crate) fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            problem: problem.into(),
-        }
+        Self { path: path.into(), problem: problem.into() }
     }
 
     pub(crate) fn expected(path: &str, what: &str, found: &Value) -> Self {
@@ -66,21 +63,15 @@ pub(crate) fn array(value: Value, path: &str) -> Result<Vec<Value>, ParseError> 
 }
 
 pub(crate) fn number(value: &Value, path: &str) -> Result<f64, ParseError> {
-    value
-        .as_f64()
-        .ok_or_else(|| ParseError::expected(path, "a number", value))
+    value.as_f64().ok_or_else(|| ParseError::expected(path, "a number", value))
 }
 
 pub(crate) fn whole(value: &Value, path: &str) -> Result<u64, ParseError> {
-    value
-        .as_u64()
-        .ok_or_else(|| ParseError::expected(path, "a whole number of 0 or more", value))
+    value.as_u64().ok_or_else(|| ParseError::expected(path, "a whole number of 0 or more", value))
 }
 
 pub(crate) fn boolean(value: &Value, path: &str) -> Result<bool, ParseError> {
-    value
-        .as_bool()
-        .ok_or_else(|| ParseError::expected(path, "true or false", value))
+    value.as_bool().ok_or_else(|| ParseError::expected(path, "true or false", value))
 }
 
 /// `maxOutputTokens` → `max_output_tokens`; snake_case stays as it is.

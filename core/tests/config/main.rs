@@ -1,11 +1,6 @@
 //! What a configuration becomes, and how each mistake in it is told.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::needless_pass_by_value
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::needless_pass_by_value)]
 
 mod problems;
 mod secrets;
@@ -122,14 +117,7 @@ fn the_five_classic_tasks() {
     assert_eq!(policy.tasks.len(), 5);
     let chat = &policy.tasks["support_chat"];
     let names: Vec<_> = chat.candidates.iter().map(|model| model.name()).collect();
-    assert_eq!(
-        names,
-        [
-            "openai/gpt-4.1",
-            "anthropic/claude-sonnet-4-5",
-            "local/qwen3:8b"
-        ]
-    );
+    assert_eq!(names, ["openai/gpt-4.1", "anthropic/claude-sonnet-4-5", "local/qwen3:8b"]);
     assert_eq!(chat.max_latency, Some(Duration::from_secs(8)));
     assert_eq!(chat.max_input_tokens, Some(16000));
     assert_eq!(chat.retries, 1);
@@ -164,10 +152,7 @@ fn models_and_providers_of_the_five_tasks() {
     assert_eq!(careful.context_window, Some(200_000));
     let lacks: Vec<_> = careful.lacks.iter().copied().collect();
     assert_eq!(lacks, [Feature::Vision, Feature::JsonSchema]);
-    assert_eq!(
-        Value::from(careful.extra_body.clone()),
-        json!({"thinking": {"type": "disabled"}, "userTag": 1})
-    );
+    assert_eq!(Value::from(careful.extra_body.clone()), json!({"thinking": {"type": "disabled"}, "userTag": 1}));
     assert_eq!(careful.provider.format, Format::AnthropicMessages);
     assert_eq!(careful.provider.base_url, "https://api.anthropic.com");
     let headers: Vec<_> = careful.provider.headers.keys().collect();
@@ -198,10 +183,7 @@ fn json_and_objects_read_the_same_in_both_spellings() {
         }},
         "tasks": {"supportChat": {"primary": "myModel", "maxLatencyMs": 900, "fallbackOn": ["contentFilter"]}},
     });
-    for policy in [
-        Policy::from_value(config.clone()),
-        Policy::from_json_str(&config.to_string()),
-    ] {
+    for policy in [Policy::from_value(config.clone()), Policy::from_json_str(&config.to_string())] {
         let policy = policy.unwrap_or_else(|error| panic!("{error}"));
         let task = &policy.tasks["supportChat"];
         assert_eq!(task.max_latency, Some(Duration::from_millis(900)));
@@ -211,10 +193,7 @@ fn json_and_objects_read_the_same_in_both_spellings() {
         assert_eq!(headers, ["x-camelcase"]);
         assert_eq!(model.provider.connect_timeout, Duration::from_millis(100));
         assert_eq!(model.name(), "my-gpu/some/model");
-        assert_eq!(
-            Value::from(model.extra_body.clone()),
-            json!({"topK": 5, "nothing": null})
-        );
+        assert_eq!(Value::from(model.extra_body.clone()), json!({"topK": 5, "nothing": null}));
         assert_eq!(model.context_window, None);
         assert!(model.lacks.contains(&Feature::JsonSchema));
     }
@@ -222,9 +201,7 @@ fn json_and_objects_read_the_same_in_both_spellings() {
 
 #[test]
 fn known_providers_need_no_section() {
-    let policy = toml(
-        "[tasks.a]\nprimary = \"ollama/qwen3:8b\"\nfallback = [\"openrouter/meta-llama/llama-3\"]\n",
-    );
+    let policy = toml("[tasks.a]\nprimary = \"ollama/qwen3:8b\"\nfallback = [\"openrouter/meta-llama/llama-3\"]\n");
     let model = &policy.tasks["a"].candidates[1];
     assert_eq!(model.provider.kind, "openrouter");
     assert_eq!(model.id, "meta-llama/llama-3");
@@ -269,19 +246,13 @@ allow_fallback = false
 #[test]
 fn every_key_of_the_schema_is_described() {
     let schema: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
-    assert_eq!(
-        schema["$schema"],
-        "https://json-schema.org/draft/2020-12/schema"
-    );
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert!(schema["title"].is_string() && schema["description"].is_string());
     assert!(schema.get("$id").is_none());
     for (kind, definition) in schema["$defs"].as_object().unwrap() {
         let properties = definition.get("properties").and_then(Value::as_object);
         for (key, property) in properties.into_iter().flatten() {
-            assert!(
-                property["description"].is_string(),
-                "{kind}.{key} lacks a description"
-            );
+            assert!(property["description"].is_string(), "{kind}.{key} lacks a description");
         }
     }
 }
@@ -290,11 +261,7 @@ fn every_key_of_the_schema_is_described() {
 fn the_documentation_shows_what_there_is() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
     let text = std::fs::read_to_string(path).unwrap();
-    let example = text
-        .split("```toml\n")
-        .nth(1)
-        .and_then(|rest| rest.split("```").next())
-        .unwrap();
+    let example = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     assert_eq!(toml(example).tasks["support_chat"].candidates.len(), 3);
 
     let schema: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
@@ -306,14 +273,7 @@ fn the_documentation_shows_what_there_is() {
     }
     let kinds = &schema["$defs"]["ProviderConfig"]["properties"]["kind"]["enum"];
     for kind in kinds.as_array().unwrap().iter().filter_map(Value::as_str) {
-        let address = if kind == "openai_compatible" {
-            "`base_url`"
-        } else {
-            "`http"
-        };
-        assert!(
-            text.contains(&format!("\n| `{kind}` | {address}")),
-            "{kind}"
-        );
+        let address = if kind == "openai_compatible" { "`base_url`" } else { "`http" };
+        assert!(text.contains(&format!("\n| `{kind}` | {address}")), "{kind}");
     }
 }

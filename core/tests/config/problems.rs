@@ -44,10 +44,7 @@ fallback = ["ollama/x", 7]
     let folder = Folder::new("all");
     let path = folder.write("locum.toml", text);
     let error = Policy::from_file(&path).expect_err("problems");
-    let expected: Vec<_> = expected
-        .iter()
-        .map(|text| format!("{}:{text}", path.display()))
-        .collect();
+    let expected: Vec<_> = expected.iter().map(|text| format!("{}:{text}", path.display())).collect();
     assert_eq!(error.problems(), expected);
     assert!(error.to_string().contains("locum.toml: 11 problems\n  "));
 }
@@ -95,18 +92,12 @@ fn problems_of_objects_have_paths_only() {
         (json!([1]), "expected an object, found an array"),
         (json!({}), "\"tasks\" is missing"),
         (json!({"tasks": {}}), "tasks: must not be empty"),
-        (
-            json!({"tasks": null}),
-            "tasks: expected an object, found null",
-        ),
+        (json!({"tasks": null}), "tasks: expected an object, found null"),
         (
             json!({"tasks": {"a": {"primary": "ollama/a", "maxLatencyMs": 5, "max_latency_ms": 5}}}),
             "tasks.a.max_latency_ms: is another spelling of \"maxLatencyMs\"; keep one of them",
         ),
-        (
-            json!({"tasks": {"a": {"primary": "ollama/a", "seed": u64::MAX}}}),
-            "tasks.a.seed: is too large a number",
-        ),
+        (json!({"tasks": {"a": {"primary": "ollama/a", "seed": u64::MAX}}}), "tasks.a.seed: is too large a number"),
     ] {
         assert_eq!(problems(Policy::from_value(config)), [problem]);
     }
@@ -184,60 +175,33 @@ primary = "ollama/x""#,
 #[test]
 fn addresses_are_checked_and_never_repeated() {
     const ADDRESS: &str = "must be an address such as https://llm.example.com/v1";
-    const PLAIN: &str = "plain http would send the key in clear to another machine; use https, or set allow_http = true";
-    const CALL: &str =
-        "must be where the API starts, without the path of a call (/chat/completions, /messages)";
+    const PLAIN: &str =
+        "plain http would send the key in clear to another machine; use https, or set allow_http = true";
+    const CALL: &str = "must be where the API starts, without the path of a call (/chat/completions, /messages)";
     for (url, problem) in [
         ("localhost:8000", ADDRESS),
         ("ftp://example.com", ADDRESS),
         ("/v1", ADDRESS),
         ("https://a b", ADDRESS),
-        (
-            "https://user:hunter2@example.com/v1",
-            "must not hold a user or password; use api_key or headers",
-        ),
-        (
-            "https://example.com/v1?key=hunter2",
-            "must not have a query or fragment",
-        ),
-        (
-            "https://example.com/v1#x",
-            "must not have a query or fragment",
-        ),
+        ("https://user:hunter2@example.com/v1", "must not hold a user or password; use api_key or headers"),
+        ("https://example.com/v1?key=hunter2", "must not have a query or fragment"),
+        ("https://example.com/v1#x", "must not have a query or fragment"),
         ("https://example.com/v1/chat/completions", CALL),
         ("http://192.168.1.5:8000/v1", PLAIN),
         ("http://localhost.example.com/v1", PLAIN),
     ] {
-        let text = with_task(&format!(
-            "[providers.x]\nkind = \"vllm\"\nbase_url = \"{url}\""
-        ));
-        assert_eq!(
-            toml_problems(&text),
-            [format!("line 3: providers.x.base_url: {problem}")]
-        );
+        let text = with_task(&format!("[providers.x]\nkind = \"vllm\"\nbase_url = \"{url}\""));
+        assert_eq!(toml_problems(&text), [format!("line 3: providers.x.base_url: {problem}")]);
     }
-    for url in [
-        "http://localhost:1/v1",
-        "http://127.8.0.1/v1",
-        "http://[::1]:8000/v1",
-        "https://example.com:8443/a/b",
-    ] {
-        let text = with_task(&format!(
-            "[providers.x]\nkind = \"vllm\"\nbase_url = \"{url}\""
-        ));
+    for url in ["http://localhost:1/v1", "http://127.8.0.1/v1", "http://[::1]:8000/v1", "https://example.com:8443/a/b"]
+    {
+        let text = with_task(&format!("[providers.x]\nkind = \"vllm\"\nbase_url = \"{url}\""));
         assert_eq!(toml(&text).providers["x"].base_url, url);
     }
-    let policy = toml(&with_task(
-        "[providers.vllm]\nbase_url = \"http://gpu:8000/v1/\"\nallow_http = true",
-    ));
+    let policy = toml(&with_task("[providers.vllm]\nbase_url = \"http://gpu:8000/v1/\"\nallow_http = true"));
     assert_eq!(policy.providers["vllm"].base_url, "http://gpu:8000/v1");
-    let policy = toml(&with_task(
-        "[providers.anthropic]\nbase_url = \"https://proxy.example.com/v1\"",
-    ));
-    assert_eq!(
-        policy.providers["anthropic"].base_url,
-        "https://proxy.example.com"
-    );
+    let policy = toml(&with_task("[providers.anthropic]\nbase_url = \"https://proxy.example.com/v1\""));
+    assert_eq!(policy.providers["anthropic"].base_url, "https://proxy.example.com");
 }
 
 #[test]
@@ -287,10 +251,7 @@ Content-Length = "3""#,
 fn text_that_is_no_toml_or_json_says_where() {
     let found = toml_problems("[tasks.a]\nprimary = \n");
     assert_eq!(found.len(), 1);
-    assert!(
-        found[0].starts_with("line 2: column 11: not valid TOML: "),
-        "{found:?}"
-    );
+    assert!(found[0].starts_with("line 2: column 11: not valid TOML: "), "{found:?}");
     let found = toml_problems("[tasks.a]\nprimary = \"x/y\"\nprimary = \"x/z\"\n");
     assert_eq!(found, ["line 3: column 1: not valid TOML: duplicate key"]);
     for (text, place) in [
@@ -330,8 +291,7 @@ fn damaged_files_are_told_with_a_line() {
         rest.remove(missing);
         told(&rest.join("\n"));
     }
-    let json =
-        json!({"tasks": {"a": {"primary": "ollama/x", "stop": ["\u{e9}", "b"], "seed": -1.0}}});
+    let json = json!({"tasks": {"a": {"primary": "ollama/x", "stop": ["\u{e9}", "b"], "seed": -1.0}}});
     let json = serde_json::to_string_pretty(&json).unwrap();
     assert!(Policy::from_json_str(&json).is_ok());
     for end in (0..json.len()).filter(|end| json.is_char_boundary(*end)) {
@@ -353,21 +313,9 @@ fn files_that_cannot_be_read_say_why() {
     let full = full.join("no-such-folder/locum.toml");
     assert!(relative.contains(&full.display().to_string()), "{relative}");
     for (name, bytes, problem) in [
-        (
-            "locum.yaml",
-            b"".to_vec(),
-            "the file's name must end in .toml or .json",
-        ),
-        (
-            "latin.toml",
-            b"a = 1\n# \xe9\n".to_vec(),
-            "line 2 is not UTF-8; save the file as UTF-8",
-        ),
-        (
-            "large.toml",
-            vec![b'#'; 1024 * 1024 + 1],
-            "is larger than 1048576 bytes",
-        ),
+        ("locum.yaml", b"".to_vec(), "the file's name must end in .toml or .json"),
+        ("latin.toml", b"a = 1\n# \xe9\n".to_vec(), "line 2 is not UTF-8; save the file as UTF-8"),
+        ("large.toml", vec![b'#'; 1024 * 1024 + 1], "is larger than 1048576 bytes"),
     ] {
         let found = one(folder.write(name, bytes));
         assert!(found.ends_with(&format!("{name}: {problem}")), "{found}");
@@ -375,10 +323,7 @@ fn files_that_cannot_be_read_say_why() {
     for (name, text) in [
         ("bom.TOML", format!("\u{feff}{}", with_task(""))),
         ("crlf.toml", with_task("").replace('\n', "\r\n")),
-        (
-            "locum.json",
-            r#"{"tasks": {"chat": {"primary": "ollama/x"}}}"#.to_owned(),
-        ),
+        ("locum.json", r#"{"tasks": {"chat": {"primary": "ollama/x"}}}"#.to_owned()),
     ] {
         let policy = Policy::from_file(folder.write(name, text)).unwrap();
         assert!(policy.tasks.contains_key("chat"));

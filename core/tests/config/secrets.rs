@@ -15,18 +15,10 @@ fn a_missing_key_is_no_problem_but_a_lint() {
         "[providers.openai]\napi_key = \"env:LOCUM_TEST_UNSET\"\n\
          [tasks.a]\nprimary = \"openai/x\"\nfallback = [\"ollama/y\"]\n",
     );
-    let Credential::Missing(sentence) = &policy.providers["openai"].api_key else {
-        panic!("a key")
-    };
+    let Credential::Missing(sentence) = &policy.providers["openai"].api_key else { panic!("a key") };
     assert_eq!(sentence, "environment variable LOCUM_TEST_UNSET is not set");
-    assert_eq!(
-        policy.lints,
-        [format!(
-            "line 1: providers.openai: its models will be skipped: {sentence}"
-        )]
-    );
-    let blank =
-        json!({"providers": {"groq": {"api_key": " "}}, "tasks": {"a": {"primary": "groq/x"}}});
+    assert_eq!(policy.lints, [format!("line 1: providers.openai: its models will be skipped: {sentence}")]);
+    let blank = json!({"providers": {"groq": {"api_key": " "}}, "tasks": {"a": {"primary": "groq/x"}}});
     let policy = Policy::from_value(blank).unwrap();
     let key = &policy.providers["groq"].api_key;
     assert!(matches!(key, Credential::Missing(sentence) if sentence == "the value is empty"));
@@ -39,9 +31,7 @@ fn secrets_come_from_files_beside_the_configuration() {
     folder.write("bad.txt", format!("{KEY}\n{KEY}"));
     folder.write("binary.txt", [0xff, 0xfe]);
     let load = |reference: &str| {
-        let text = format!(
-            "[providers.openai]\napi_key = \"file:{reference}\"\n[tasks.a]\nprimary = \"openai/x\"\n"
-        );
+        let text = format!("[providers.openai]\napi_key = \"file:{reference}\"\n[tasks.a]\nprimary = \"openai/x\"\n");
         Policy::from_file(folder.write("locum.toml", text))
     };
     let policy = load("key.txt").unwrap();
@@ -54,17 +44,11 @@ fn secrets_come_from_files_beside_the_configuration() {
     let key = &policy.providers["openai"].api_key;
     assert!(matches!(key, Credential::Missing(sentence) if sentence.contains(&looked_at)));
 
-    for (name, problem) in [
-        ("bad.txt", "holds characters that no header can carry"),
-        ("binary.txt", "is not UTF-8"),
-    ] {
+    for (name, problem) in [("bad.txt", "holds characters that no header can carry"), ("binary.txt", "is not UTF-8")] {
         let found = problems(load(name));
         assert_eq!(found.len(), 1);
         assert!(found[0].contains("locum.toml:2: providers.openai.api_key: file "));
-        assert!(
-            found[0].contains(problem) && !found[0].contains(KEY),
-            "{found:?}"
-        );
+        assert!(found[0].contains(problem) && !found[0].contains(KEY), "{found:?}");
     }
 }
 
@@ -103,20 +87,12 @@ fn no_problem_shows_a_key_wherever_it_was_put() {
         json!({"headers": {"authorization": format!("Bearer {KEY}\u{7f}")}}),
         json!({"connect_timeout_ms": KEY}),
     ] {
-        let config =
-            json!({"providers": {"openai": provider}, "tasks": {"a": {"primary": "openai/x"}}});
+        let config = json!({"providers": {"openai": provider}, "tasks": {"a": {"primary": "openai/x"}}});
         let error = Policy::from_value(config).expect_err("a problem");
-        let shown = format!(
-            "{error} {error:?} {:?} {}",
-            error.problems(),
-            error.to_value()
-        );
+        let shown = format!("{error} {error:?} {:?} {}", error.problems(), error.to_value());
         assert!(!shown.contains("very-secret"), "{shown}");
     }
-    for text in [
-        format!("[providers.openai]\napi_key = {KEY}\n"),
-        format!("[providers.openai]\napi_key = \"{KEY}\n"),
-    ] {
+    for text in [format!("[providers.openai]\napi_key = {KEY}\n"), format!("[providers.openai]\napi_key = \"{KEY}\n")] {
         let error = Policy::from_toml_str(&text).expect_err("a syntax error");
         assert!(!error.to_string().contains("very-secret"), "{error}");
     }

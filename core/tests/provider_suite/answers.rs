@@ -17,19 +17,9 @@ fn text_and_usage() {
         assert_eq!(got.text, "Hello.");
         assert_eq!(got.reasoning.as_deref(), Some("Greet."));
         assert_eq!(got.finish.unified.as_str(), "stop");
-        assert_eq!(
-            got.finish.raw.as_deref(),
-            Some(if format == Format::Chat {
-                "stop"
-            } else {
-                "end_turn"
-            })
-        );
+        assert_eq!(got.finish.raw.as_deref(), Some(if format == Format::Chat { "stop" } else { "end_turn" }));
         let usage = got.usage.unwrap();
-        assert_eq!(
-            (usage.input, usage.cached_input, usage.cache_write),
-            (30, 8, 2)
-        );
+        assert_eq!((usage.input, usage.cached_input, usage.cache_write), (30, 8, 2));
         assert_eq!((usage.output, usage.reasoning), (12, 5));
         assert_eq!(got.request_id.as_deref(), Some("r-1"));
         assert!(got.served_by.is_some());
@@ -46,17 +36,8 @@ fn tool_calls() {
             ["stop", "tool_use"],
         );
         let got = decode(format, 200, &body.to_string()).unwrap();
-        let calls: Vec<_> = got
-            .tool_calls
-            .iter()
-            .map(|call| {
-                (
-                    call.id.as_str(),
-                    call.name.as_str(),
-                    call.arguments.as_str(),
-                )
-            })
-            .collect();
+        let calls: Vec<_> =
+            got.tool_calls.iter().map(|call| (call.id.as_str(), call.name.as_str(), call.arguments.as_str())).collect();
         assert_eq!(calls, [("c1", "look", "{\"at\":1}"), ("c2", "go", "{}")]);
         assert_eq!(got.finish.unified.as_str(), "tool_calls");
     }
@@ -79,18 +60,10 @@ fn half_written_calls_are_left_out() {
     let body = json!({"choices": [{"finish_reason": "tool_calls", "native_finish_reason": "max_output_tokens",
         "message": {"tool_calls": [call("c", "go", "{\"wh")]}}]});
     let got = decode(Format::Chat, 200, &body.to_string()).unwrap();
-    assert_eq!(
-        (got.tool_calls.len(), got.finish.unified.as_str()),
-        (0, "length")
-    );
-    let whole = json!({"choices": [{"finish_reason": "tool_calls", "message": {"tool_calls": [call("c", "go", "{\"wh")]}}]});
-    assert_eq!(
-        decode(Format::Chat, 200, &whole.to_string())
-            .unwrap_err()
-            .kind
-            .as_str(),
-        "malformed_response"
-    );
+    assert_eq!((got.tool_calls.len(), got.finish.unified.as_str()), (0, "length"));
+    let whole =
+        json!({"choices": [{"finish_reason": "tool_calls", "message": {"tool_calls": [call("c", "go", "{\"wh")]}}]});
+    assert_eq!(decode(Format::Chat, 200, &whole.to_string()).unwrap_err().kind.as_str(), "malformed_response");
 }
 
 #[test]
@@ -102,43 +75,19 @@ fn refusals_lengths_and_filters_are_finishes() {
             ["stop", "refusal"],
         );
         let got = decode(format, 200, &refusal.to_string()).unwrap();
-        assert_eq!(
-            (got.text.as_str(), got.finish.unified.as_str()),
-            ("I will not.", "refusal")
-        );
+        assert_eq!((got.text.as_str(), got.finish.unified.as_str()), ("I will not.", "refusal"));
         let length = format.answer(
             json!({"content": "To be co"}),
             json!([{"type": "text", "text": "To be co"}]),
             ["length", "max_tokens"],
         );
-        assert_eq!(
-            decode(format, 200, &length.to_string())
-                .unwrap()
-                .finish
-                .unified
-                .as_str(),
-            "length"
-        );
+        assert_eq!(decode(format, 200, &length.to_string()).unwrap().finish.unified.as_str(), "length");
     }
-    let filtered =
-        json!({"choices": [{"finish_reason": "content_filter", "message": {"content": ""}}]});
-    assert_eq!(
-        decode(Format::Chat, 200, &filtered.to_string())
-            .unwrap()
-            .finish
-            .unified
-            .as_str(),
-        "content_filter"
-    );
+    let filtered = json!({"choices": [{"finish_reason": "content_filter", "message": {"content": ""}}]});
+    assert_eq!(decode(Format::Chat, 200, &filtered.to_string()).unwrap().finish.unified.as_str(), "content_filter");
     let down = json!({"choices": [{"finish_reason": "stop", "message": {"content": "Hi"},
         "content_filter_results": {"error": {"code": "content_filter_error", "message": "down"}}}]});
-    assert_eq!(
-        decode(Format::Chat, 200, &down.to_string())
-            .unwrap()
-            .warnings
-            .len(),
-        1
-    );
+    assert_eq!(decode(Format::Chat, 200, &down.to_string()).unwrap().warnings.len(), 1);
 }
 
 #[test]
@@ -149,42 +98,21 @@ fn a_full_window() {
         let failure = decode(format, 200, &silent.to_string()).unwrap_err();
         assert_eq!(failure.kind.as_str(), "context_overflow");
         assert!(failure.usage.is_some());
-        let begun = format.answer(
-            json!({"content": "So"}),
-            json!([{"type": "text", "text": "So"}]),
-            reason,
-        );
-        assert_eq!(
-            decode(format, 200, &begun.to_string())
-                .unwrap()
-                .finish
-                .unified
-                .as_str(),
-            "length"
-        );
+        let begun = format.answer(json!({"content": "So"}), json!([{"type": "text", "text": "So"}]), reason);
+        assert_eq!(decode(format, 200, &begun.to_string()).unwrap().finish.unified.as_str(), "length");
     }
 }
 
 #[test]
 fn silence() {
     for format in FORMATS {
-        let body = format
-            .answer(json!({"content": null}), json!([]), ["stop", "end_turn"])
-            .to_string();
+        let body = format.answer(json!({"content": null}), json!([]), ["stop", "end_turn"]).to_string();
         let kind = |setup: &Setup, request: &Request| {
-            decode_with(format, setup, request, 200, &[], &body)
-                .map(|_| ())
-                .map_err(|failure| failure.kind.as_str())
+            decode_with(format, setup, request, 200, &[], &body).map(|_| ()).map_err(|failure| failure.kind.as_str())
         };
         let plain = Setup::default();
         assert_eq!(kind(&plain, &asking("Hi")), Err("malformed_response"));
-        let stops = Setup {
-            params: Params {
-                stop: Some(vec!["#".into()]),
-                ..Params::default()
-            },
-            ..Setup::default()
-        };
+        let stops = Setup { params: Params { stop: Some(vec!["#".into()]), ..Params::default() }, ..Setup::default() };
         assert_eq!(kind(&stops, &asking("Hi")), Ok(()));
         let mut after_tool = asking("Hi");
         after_tool.messages.push(Message::tool("c1", "done"));
@@ -199,38 +127,17 @@ fn silence() {
 fn bodies_that_are_no_answer() {
     for format in FORMATS {
         let whole = format
-            .answer(
-                json!({"content": "Hello"}),
-                json!([{"type": "text", "text": "Hello"}]),
-                ["stop", "end_turn"],
-            )
+            .answer(json!({"content": "Hello"}), json!([{"type": "text", "text": "Hello"}]), ["stop", "end_turn"])
             .to_string();
         let html = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>secret prompt</body></html>";
-        for body in [
-            "",
-            "  \n",
-            html,
-            "not json",
-            "{}",
-            "[]",
-            "null",
-            "{\"choices\":[]}",
-            &whole[..whole.len() - 9],
-        ] {
+        for body in ["", "  \n", html, "not json", "{}", "[]", "null", "{\"choices\":[]}", &whole[..whole.len() - 9]] {
             let failure = decode(format, 200, body).unwrap_err();
-            assert_eq!(
-                failure.kind.as_str(),
-                "malformed_response",
-                "{format:?} {body}"
-            );
+            assert_eq!(failure.kind.as_str(), "malformed_response", "{format:?} {body}");
             assert_eq!(failure.request_id.as_deref(), Some("r-1"));
             assert!(!failure.message.contains("secret prompt"));
         }
         let failure = decode(format, 502, html).unwrap_err();
-        assert_eq!(
-            (failure.kind.as_str(), failure.message.as_str()),
-            ("server_error", "HTML page \"sign in\"")
-        );
+        assert_eq!((failure.kind.as_str(), failure.message.as_str()), ("server_error", "HTML page \"sign in\""));
         let failure = decode(format, 308, "").unwrap_err();
         assert!(failure.message.contains("redirects are not followed"));
     }
@@ -240,17 +147,8 @@ fn bodies_that_are_no_answer() {
 fn compatible_servers_count_in_their_own_ways() {
     let usage = |usage: Value| {
         let body = json!({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": usage});
-        let usage = decode(Format::Chat, 200, &body.to_string())
-            .unwrap()
-            .usage
-            .unwrap();
-        [
-            usage.input,
-            usage.cached_input,
-            usage.cache_write,
-            usage.output,
-            usage.reasoning,
-        ]
+        let usage = decode(Format::Chat, 200, &body.to_string()).unwrap().usage.unwrap();
+        [usage.input, usage.cached_input, usage.cache_write, usage.output, usage.reasoning]
     };
     // Audio beside the prompt; reasoning beside the output; cache beyond the prompt; cache beside the prompt.
     assert_eq!(
@@ -283,51 +181,31 @@ fn compatible_servers_count_in_their_own_ways() {
         ),
         [7, 5, 2, 3, 0]
     );
-    assert_eq!(
-        usage(json!({"prompt_tokens": -7, "completion_tokens": 3, "total_tokens": -1})),
-        [0, 0, 0, 3, 0]
-    );
+    assert_eq!(usage(json!({"prompt_tokens": -7, "completion_tokens": 3, "total_tokens": -1})), [0, 0, 0, 3, 0]);
 }
 
 #[test]
 fn anthropic_rounds_are_summed_where_the_top_level_leaves_them_out() {
-    let mut body = Format::Messages.answer(
-        json!({}),
-        json!([{"type": "text", "text": "x"}]),
-        ["", "end_turn"],
-    );
+    let mut body = Format::Messages.answer(json!({}), json!([{"type": "text", "text": "x"}]), ["", "end_turn"]);
     body["usage"] = json!({"input_tokens": 229, "output_tokens": 5, "iterations": [
         {"type": "compaction", "input_tokens": 100, "cache_creation_input_tokens": 55096, "output_tokens": 131},
         {"type": "message", "input_tokens": 229, "output_tokens": 5}]});
-    let usage = decode(Format::Messages, 200, &body.to_string())
-        .unwrap()
-        .usage
-        .unwrap();
-    assert_eq!(
-        (usage.input, usage.cache_write, usage.output),
-        (55_425, 55_096, 136)
-    );
+    let usage = decode(Format::Messages, 200, &body.to_string()).unwrap().usage.unwrap();
+    assert_eq!((usage.input, usage.cache_write, usage.output), (55_425, 55_096, 136));
 }
 
 #[test]
 fn stated_costs() {
     let cost = |extra: Value| {
         let mut body = json!({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]});
-        body.as_object_mut()
-            .unwrap()
-            .extend(extra.as_object().unwrap().clone());
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         decode(Format::Chat, 200, &body.to_string()).unwrap().cost
     };
     assert_eq!(cost(json!({"usage": {"cost": 0.25}})), Some(0.25));
     assert_eq!(
-        cost(
-            json!({"usage": {"cost": 0.25, "is_byok": true, "cost_details": {"upstream_inference_cost": 0.5}}})
-        ),
+        cost(json!({"usage": {"cost": 0.25, "is_byok": true, "cost_details": {"upstream_inference_cost": 0.5}}})),
         Some(0.75)
     );
-    assert_eq!(
-        cost(json!({"usage": {"cost": {"total_cost": 0.006}}})),
-        Some(0.006)
-    );
+    assert_eq!(cost(json!({"usage": {"cost": {"total_cost": 0.006}}})), Some(0.006));
     assert_eq!(cost(json!({"usage": {"cost": -1}})), None);
 }

@@ -14,17 +14,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         "[a-z_ ]{0,12}".prop_map(Value::from),
-        prop::sample::select(vec![
-            "stop",
-            "length",
-            "error",
-            "text",
-            "tool_use",
-            "max_tokens",
-            "{\"a\":",
-            "refusal"
-        ])
-        .prop_map(Value::from),
+        prop::sample::select(vec!["stop", "length", "error", "text", "tool_use", "max_tokens", "{\"a\":", "refusal"])
+            .prop_map(Value::from),
     ];
     let key = prop::sample::select(vec![
         "choices",
@@ -63,12 +54,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(6, 64, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((key.clone(), inner), 0..6).prop_map(|members| {
-                members
-                    .into_iter()
-                    .map(|(key, value)| (key.to_owned(), value))
-                    .collect()
-            }),
+            prop::collection::vec((key.clone(), inner), 0..6)
+                .prop_map(|members| { members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect() }),
         ]
     })
 }

@@ -8,14 +8,7 @@ use serde_json::json;
 use crate::{FORMATS, Format, Setup, asking, decode, decode_with};
 
 /// Status, code, type, message → kind and subkind, in both formats.
-type Case = (
-    u16,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    Option<&'static str>,
-);
+type Case = (u16, &'static str, &'static str, &'static str, &'static str, Option<&'static str>);
 
 #[rustfmt::skip]
 const ERRORS: &[Case] = &[
@@ -74,11 +67,7 @@ fn errors() {
         for (status, code, kind, message, want, subkind) in ERRORS {
             let body = format.error(code, kind, message).to_string();
             let failure = decode(format, *status, &body).unwrap_err();
-            assert_eq!(
-                (failure.kind.as_str(), failure.subkind),
-                (*want, *subkind),
-                "{format:?} {status} {body}"
-            );
+            assert_eq!((failure.kind.as_str(), failure.subkind), (*want, *subkind), "{format:?} {status} {body}");
             assert_eq!(failure.status, Some(*status));
         }
     }
@@ -102,25 +91,10 @@ fn every_shape_of_an_error_is_read() {
         for shape in shapes {
             let failure = decode(format, 429, shape).unwrap_err();
             assert_eq!(failure.kind.as_str(), "rate_limited", "{shape}");
-            assert!(
-                failure.message.ends_with("Slow"),
-                "{shape}: {}",
-                failure.message
-            );
+            assert!(failure.message.ends_with("Slow"), "{shape}: {}", failure.message);
         }
-        for nothing in [
-            "",
-            "null",
-            "{}",
-            "[]",
-            "{\"error\":{}}",
-            "\"\"",
-            "[[[[[]]]]]",
-        ] {
-            assert_eq!(
-                decode(format, 429, nothing).unwrap_err().kind.as_str(),
-                "rate_limited"
-            );
+        for nothing in ["", "null", "{}", "[]", "{\"error\":{}}", "\"\"", "[[[[[]]]]]"] {
+            assert_eq!(decode(format, 429, nothing).unwrap_err().kind.as_str(), "rate_limited");
         }
     }
 }
@@ -129,63 +103,28 @@ fn every_shape_of_an_error_is_read() {
 fn errors_inside_a_200() {
     for format in FORMATS {
         let cases = [
-            (
-                r#"{"error":{"message":"Upstream is down","code":502}}"#,
-                "server_error",
-            ),
-            (
-                r#"{"error":{"message":"rate limited","code":"rate_limit_exceeded"}}"#,
-                "rate_limited",
-            ),
-            (
-                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
-                "overloaded",
-            ),
-            (
-                r#"{"error":{"type":"insufficient_quota","code":"insufficient_quota","message":"x"}}"#,
-                "provider_quota",
-            ),
-            (
-                r#"[{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}]"#,
-                "overloaded",
-            ),
+            (r#"{"error":{"message":"Upstream is down","code":502}}"#, "server_error"),
+            (r#"{"error":{"message":"rate limited","code":"rate_limit_exceeded"}}"#, "rate_limited"),
+            (r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, "overloaded"),
+            (r#"{"error":{"type":"insufficient_quota","code":"insufficient_quota","message":"x"}}"#, "provider_quota"),
+            (r#"[{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}]"#, "overloaded"),
             (r#"{"detail":"Invalid API Key"}"#, "auth"),
-            (
-                r#"{"type":"error","error":{"type":"invalid_request_error","message":"m"}}"#,
-                "invalid_request",
-            ),
-            (
-                r#"{"object":"error","message":"m","code":400}"#,
-                "invalid_request",
-            ),
+            (r#"{"type":"error","error":{"type":"invalid_request_error","message":"m"}}"#, "invalid_request"),
+            (r#"{"object":"error","message":"m","code":400}"#, "invalid_request"),
         ];
         for (body, want) in cases {
             let failure = decode(format, 200, body).unwrap_err();
-            assert_eq!(
-                (failure.kind.as_str(), failure.status),
-                (want, Some(200)),
-                "{body}"
-            );
+            assert_eq!((failure.kind.as_str(), failure.status), (want, Some(200)), "{body}");
         }
     }
     let body = json!({"choices": [{"finish_reason": "error", "error": {"code": 429, "message": "busy"}, "message": {"content": ""}}]});
-    assert_eq!(
-        decode(Format::Chat, 200, &body.to_string())
-            .unwrap_err()
-            .kind
-            .as_str(),
-        "rate_limited"
-    );
+    assert_eq!(decode(Format::Chat, 200, &body.to_string()).unwrap_err().kind.as_str(), "rate_limited");
     for reason in ["error", "insufficient_system_resource", "abort"] {
         let body = json!({"choices": [{"finish_reason": reason, "message": {"content": "Hal"}}]});
         let failure = decode(Format::Chat, 200, &body.to_string()).unwrap_err();
-        assert_eq!(
-            (failure.kind.as_str(), failure.provider_code.as_deref()),
-            ("malformed_response", Some(reason))
-        );
+        assert_eq!((failure.kind.as_str(), failure.provider_code.as_deref()), ("malformed_response", Some(reason)));
     }
-    let fine =
-        json!({"error": null, "choices": [{"finish_reason": "stop", "message": {"content": "x"}}]});
+    let fine = json!({"error": null, "choices": [{"finish_reason": "stop", "message": {"content": "x"}}]});
     assert!(decode(Format::Chat, 200, &fine.to_string()).is_ok());
 }
 
@@ -193,92 +132,43 @@ fn errors_inside_a_200() {
 fn failures_carry_what_helps() {
     for format in FORMATS {
         let failed = |status, pairs: &[(&str, &str)], message: &str| {
-            let body = format
-                .error("", "invalid_request_error", message)
-                .to_string();
-            decode_with(
-                format,
-                &Setup::default(),
-                &asking("Hi"),
-                status,
-                pairs,
-                &body,
-            )
-            .unwrap_err()
+            let body = format.error("", "invalid_request_error", message).to_string();
+            decode_with(format, &Setup::default(), &asking("Hi"), status, pairs, &body).unwrap_err()
         };
         let failure = failed(
             429,
-            &[
-                ("retry-after-ms", "0"),
-                ("retry-after", "3"),
-                ("x-should-retry", "false"),
-                ("request-id", "q"),
-            ],
+            &[("retry-after-ms", "0"), ("retry-after", "3"), ("x-should-retry", "false"), ("request-id", "q")],
             "Slow",
         );
         assert_eq!(failure.retry_after, Some(Duration::from_secs(3)));
-        assert_eq!(
-            (failure.should_retry, failure.request_id.as_deref()),
-            (Some(false), Some("q"))
-        );
+        assert_eq!((failure.should_retry, failure.request_id.as_deref()), (Some(false), Some("q")));
         assert_eq!(
             failed(429, &[], "Please try again in 33m57.5s.").retry_after,
             Some(Duration::from_millis(2_037_500))
         );
+        assert_eq!(failed(400, &[], "prompt is too long: 9 tokens > 8 maximum").overflow, Some((Some(9), Some(8))));
         assert_eq!(
-            failed(400, &[], "prompt is too long: 9 tokens > 8 maximum").overflow,
-            Some((Some(9), Some(8)))
-        );
-        assert_eq!(
-            failed(
-                400,
-                &[],
-                "max_tokens: 9 > 8, which is the maximum allowed number of output tokens"
-            )
-            .amend,
+            failed(400, &[], "max_tokens: 9 > 8, which is the maximum allowed number of output tokens").amend,
             Some(Amend::ClampOutput(8))
         );
         assert_eq!(
             failed(400, &[], "`temperature` is deprecated for this model").amend,
             Some(Amend::Drop("temperature".into()))
         );
-        assert_eq!(
-            failed(400, &[], "This model does not support `tools`").amend,
-            None
-        );
-        assert_eq!(
-            failed(400, &[], "Invalid `signature` in `thinking` block").amend,
-            Some(Amend::StripReasoning)
-        );
+        assert_eq!(failed(400, &[], "This model does not support `tools`").amend, None);
+        assert_eq!(failed(400, &[], "Invalid `signature` in `thinking` block").amend, Some(Amend::StripReasoning));
         let failure = failed(400, &[], &"x".repeat(9000));
         assert!(failure.message.chars().count() < 520);
     }
     let named = r#"{"error":{"message":"Unsupported value","param":"reasoning.effort","code":"unsupported_value"}}"#;
-    assert_eq!(
-        decode(Format::Chat, 400, named).unwrap_err().amend,
-        Some(Amend::Drop("reasoning_effort".into()))
-    );
-    let listed = r#"{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs are not permitted"}]}"#;
+    assert_eq!(decode(Format::Chat, 400, named).unwrap_err().amend, Some(Amend::Drop("reasoning_effort".into())));
+    let listed =
+        r#"{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs are not permitted"}]}"#;
     let failure = decode(Format::Chat, 422, listed).unwrap_err();
-    assert_eq!(
-        (failure.kind.as_str(), failure.amend),
-        ("unsupported", Some(Amend::Drop("seed".into())))
-    );
-    let in_flight = r#"{"error":{"code":402,"message":"wait","metadata":{"limit_source":"openrouter_in_flight_budget"}}}"#;
-    let wait = decode_with(
-        Format::Chat,
-        &Setup::default(),
-        &asking("Hi"),
-        402,
-        &[("retry-after", "2")],
-        in_flight,
-    );
+    assert_eq!((failure.kind.as_str(), failure.amend), ("unsupported", Some(Amend::Drop("seed".into()))));
+    let in_flight =
+        r#"{"error":{"code":402,"message":"wait","metadata":{"limit_source":"openrouter_in_flight_budget"}}}"#;
+    let wait = decode_with(Format::Chat, &Setup::default(), &asking("Hi"), 402, &[("retry-after", "2")], in_flight);
     assert_eq!(wait.unwrap_err().kind.as_str(), "rate_limited");
-    assert_eq!(
-        decode(Format::Chat, 402, in_flight)
-            .unwrap_err()
-            .kind
-            .as_str(),
-        "provider_quota"
-    );
+    assert_eq!(decode(Format::Chat, 402, in_flight).unwrap_err().kind.as_str(), "provider_quota");
 }

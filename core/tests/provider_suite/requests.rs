@@ -12,18 +12,12 @@ use crate::{FORMATS, Format, Setup, asking, call, further, request};
 fn addresses_and_headers() {
     let mut request = asking("Hi");
     request.idempotency_key = Some("once".into());
-    let setup = Setup {
-        headers: further(&[("x-extra", "1"), ("accept", "text/plain")]),
-        ..Setup::default()
-    };
+    let setup = Setup { headers: further(&[("x-extra", "1"), ("accept", "text/plain")]), ..Setup::default() };
     for format in FORMATS {
         let (_, http, _) = setup.encode(format, &request);
         let header = |name: &str| http.headers.get(name).map(|value| value.to_str().unwrap());
         assert_eq!(header("idempotency-key"), Some("once"));
-        assert_eq!(
-            (header("x-extra"), header("accept")),
-            (Some("1"), Some("text/plain"))
-        );
+        assert_eq!((header("x-extra"), header("accept")), (Some("1"), Some("text/plain")));
         assert_eq!(http.connect_timeout, Duration::from_secs(3));
         match format {
             Format::Chat => {
@@ -36,24 +30,12 @@ fn addresses_and_headers() {
                     (header("x-api-key"), header("anthropic-version")),
                     (Some("sk-very-secret"), Some("2023-06-01"))
                 );
-                let bare = Setup {
-                    base_url: Some("https://api.test"),
-                    ..Setup::default()
-                };
-                assert_eq!(
-                    bare.encode(format, &request).1.url,
-                    "https://api.test/v1/messages"
-                );
+                let bare = Setup { base_url: Some("https://api.test"), ..Setup::default() };
+                assert_eq!(bare.encode(format, &request).1.url, "https://api.test/v1/messages");
             }
         }
-        let bad = Setup {
-            headers: further(&[("x-bad", "line\nbreak")]),
-            ..Setup::default()
-        };
-        let failure = format
-            .codec()
-            .encode(&bad.target(format), &request)
-            .unwrap_err();
+        let bad = Setup { headers: further(&[("x-bad", "line\nbreak")]), ..Setup::default() };
+        let failure = format.codec().encode(&bad.target(format), &request).unwrap_err();
         assert_eq!(failure.kind.as_str(), "config");
         assert!(!failure.message.contains("break"));
     }
@@ -66,17 +48,10 @@ fn extra_body_wins() {
         json!({"temperature": 0.5, "extra_body": {"p": {"top_k": 2, "stream": true}, "q": {"no": 1}}}),
     );
     let extra = json!({"top_k": 1, "temperature": 0.1, "own": true});
-    let setup = Setup {
-        params,
-        extra_body: extra.as_object().unwrap().clone(),
-        ..Setup::default()
-    };
+    let setup = Setup { params, extra_body: extra.as_object().unwrap().clone(), ..Setup::default() };
     for format in FORMATS {
         let (body, _, warnings) = setup.encode(format, &request);
-        assert_eq!(
-            (&body["top_k"], &body["temperature"], &body["own"]),
-            (&json!(2), &json!(0.1), &json!(true))
-        );
+        assert_eq!((&body["top_k"], &body["temperature"], &body["own"]), (&json!(2), &json!(0.1), &json!(true)));
         assert!(body.get("no").is_none() && body.get("stream").is_none());
         assert_eq!(warnings.len(), 1);
     }
@@ -94,12 +69,7 @@ fn amends_change_the_request() {
         Amend::StripReasoning,
         Amend::Drop("seed".into()),
     ];
-    let setup = Setup {
-        kind: Some("vllm"),
-        params,
-        amends,
-        ..Setup::default()
-    };
+    let setup = Setup { kind: Some("vllm"), params, amends, ..Setup::default() };
     for format in FORMATS {
         let (body, _, warnings) = setup.encode(format, &request);
         assert!(body.get("temperature").is_none());
@@ -119,43 +89,23 @@ fn openai_dialects() {
             "tools": [{"name": "f", "parameters": {"type": "object", "properties": {"z": {}, "a": {}}}}]}),
     );
     let body = |kind| {
-        let setup = Setup {
-            kind: Some(kind),
-            params: params.clone(),
-            ..Setup::default()
-        };
+        let setup = Setup { kind: Some(kind), params: params.clone(), ..Setup::default() };
         setup.encode(Format::Chat, &request).0
     };
     let openai = body("openai");
-    assert_eq!(
-        (
-            &openai["max_completion_tokens"],
-            &openai["messages"][0]["role"]
-        ),
-        (&json!(9), &json!("developer"))
-    );
+    assert_eq!((&openai["max_completion_tokens"], &openai["messages"][0]["role"]), (&json!(9), &json!("developer")));
     assert_eq!(openai["reasoning_effort"], "low");
     assert!(openai["messages"][2].get("reasoning_content").is_none());
-    let schema = openai["tools"][0]["function"]["parameters"]["properties"]
-        .as_object()
-        .unwrap();
+    let schema = openai["tools"][0]["function"]["parameters"]["properties"].as_object().unwrap();
     assert_eq!(schema.keys().collect::<Vec<_>>(), ["z", "a"]);
     let plain = body("openai_compatible");
-    assert_eq!(
-        (&plain["max_tokens"], &plain["messages"][0]["role"]),
-        (&json!(9), &json!("system"))
-    );
+    assert_eq!((&plain["max_tokens"], &plain["messages"][0]["role"]), (&json!(9), &json!("system")));
     assert_eq!(plain["messages"][2]["reasoning_content"], "hm");
     let mistral = body("mistral");
-    let id = mistral["messages"][2]["tool_calls"][0]["id"]
-        .as_str()
-        .unwrap();
+    let id = mistral["messages"][2]["tool_calls"][0]["id"].as_str().unwrap();
     assert!(id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     assert_eq!(mistral["messages"][3]["tool_call_id"], id);
-    assert_eq!(
-        (&mistral["random_seed"], &mistral["tool_choice"]),
-        (&json!(4), &json!("any"))
-    );
+    assert_eq!((&mistral["random_seed"], &mistral["tool_choice"]), (&json!(4), &json!("any")));
     assert_eq!(body("openrouter")["reasoning"], json!({"effort": "low"}));
 }
 
@@ -184,32 +134,15 @@ fn anthropic_history() {
         {"type": "image", "source": {"type": "url", "url": "https://x.test/i.png"}}])
     );
     let calls = messages[1]["content"].as_array().unwrap();
-    assert_eq!(
-        (&calls[0]["input"], &calls[1]["input"]),
-        (&json!({"x": 1}), &json!({}))
-    );
+    assert_eq!((&calls[0]["input"], &calls[1]["input"]), (&json!({"x": 1}), &json!({})));
     let ids: Vec<_> = calls.iter().map(|call| call["id"].clone()).collect();
-    assert!(
-        ids[0] != ids[1]
-            && ids
-                .iter()
-                .all(|id| !id.as_str().unwrap().contains(['.', ':']))
-    );
+    assert!(ids[0] != ids[1] && ids.iter().all(|id| !id.as_str().unwrap().contains(['.', ':'])));
     let results = messages[2]["content"].as_array().unwrap();
-    let named: Vec<_> = results[..3]
-        .iter()
-        .map(|result| result["tool_use_id"].clone())
-        .collect();
+    let named: Vec<_> = results[..3].iter().map(|result| result["tool_use_id"].clone()).collect();
     assert_eq!(named, ids);
     assert_eq!(results[0]["content"][0]["text"], "1");
-    assert_eq!(
-        (&results[2]["content"], &results[2]["is_error"]),
-        (&json!("No result provided"), &json!(true))
-    );
-    assert_eq!(
-        (&results[3]["text"], &results[4]["text"]),
-        (&json!("mid"), &json!("go on"))
-    );
+    assert_eq!((&results[2]["content"], &results[2]["is_error"]), (&json!("No result provided"), &json!(true)));
+    assert_eq!((&results[3]["text"], &results[4]["text"]), (&json!("mid"), &json!("go on")));
     assert_eq!(warnings.len(), 1);
 }
 
@@ -217,11 +150,7 @@ fn anthropic_history() {
 fn anthropic_parameters() {
     let body = |model, options: Value| {
         let (request, params) = request(json!([{"role": "user", "content": "Hi"}]), options);
-        let setup = Setup {
-            model: Some(model),
-            params,
-            ..Setup::default()
-        };
+        let setup = Setup { model: Some(model), params, ..Setup::default() };
         let (body, _, warnings) = setup.encode(Format::Messages, &request);
         (body, warnings.len())
     };
@@ -232,75 +161,38 @@ fn anthropic_parameters() {
         "tools": [{"name": "f"}], "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}}),
     );
     assert_eq!(
-        (
-            &got["temperature"],
-            &got["stop_sequences"],
-            &got["tool_choice"]
-        ),
+        (&got["temperature"], &got["stop_sequences"], &got["tool_choice"]),
         (&json!(1.0), &json!(["#"]), &json!({"type": "any"}))
     );
-    assert_eq!(
-        got["output_config"]["format"],
-        json!({"type": "json_schema", "schema": schema})
-    );
+    assert_eq!(got["output_config"]["format"], json!({"type": "json_schema", "schema": schema}));
     assert_eq!(got["tools"][0]["input_schema"]["type"], "object");
     assert!(got.get("seed").is_none());
     assert_eq!(warnings, 2);
-    let (got, warnings) = body(
-        "claude-x",
-        json!({"response_format": {"type": "json_object"}}),
-    );
+    let (got, warnings) = body("claude-x", json!({"response_format": {"type": "json_object"}}));
     assert!(got["system"].as_str().unwrap().contains("JSON"));
     assert_eq!(warnings, 1);
-    let (got, _) = body(
-        "claude-opus-4-8",
-        json!({"reasoning_effort": "high", "temperature": 0.2}),
-    );
-    assert_eq!(
-        (&got["thinking"]["type"], &got["output_config"]["effort"]),
-        (&json!("adaptive"), &json!("high"))
-    );
+    let (got, _) = body("claude-opus-4-8", json!({"reasoning_effort": "high", "temperature": 0.2}));
+    assert_eq!((&got["thinking"]["type"], &got["output_config"]["effort"]), (&json!("adaptive"), &json!("high")));
     assert!(got.get("temperature").is_none());
-    let (got, _) = body(
-        "claude-sonnet-4-5",
-        json!({"reasoning_effort": "low", "max_tokens": 3000}),
-    );
-    assert_eq!(
-        got["thinking"],
-        json!({"type": "enabled", "budget_tokens": 1024})
-    );
+    let (got, _) = body("claude-sonnet-4-5", json!({"reasoning_effort": "low", "max_tokens": 3000}));
+    assert_eq!(got["thinking"], json!({"type": "enabled", "budget_tokens": 1024}));
     let (got, _) = body("claude-opus-4-8", json!({"reasoning_effort": "none"}));
     assert_eq!(got["thinking"], json!({"type": "disabled"}));
-    let (odd, _) = request(
-        json!([{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]),
-        json!({}),
-    );
+    let (odd, _) =
+        request(json!([{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]), json!({}));
     let setup = Setup::default();
-    let failure = ANTHROPIC
-        .encode(&setup.target(Format::Messages), &odd)
-        .unwrap_err();
+    let failure = ANTHROPIC.encode(&setup.target(Format::Messages), &odd).unwrap_err();
     assert_eq!(failure.kind.as_str(), "unsupported");
 }
 
 #[test]
 fn strict_tools_can_be_left_out() {
-    let (asked, _) = request(
-        json!([{"role": "user", "content": "Hi"}]),
-        json!({"tools": [{"name": "f", "strict": true}]}),
-    );
+    let (asked, _) =
+        request(json!([{"role": "user", "content": "Hi"}]), json!({"tools": [{"name": "f", "strict": true}]}));
     let knows = Setup::default();
-    let older = Setup {
-        amends: vec![Amend::Drop("strict".into())],
-        ..Setup::default()
-    };
+    let older = Setup { amends: vec![Amend::Drop("strict".into())], ..Setup::default() };
     for format in FORMATS {
-        assert!(
-            knows
-                .encode(format, &asked)
-                .0
-                .to_string()
-                .contains("strict")
-        );
+        assert!(knows.encode(format, &asked).0.to_string().contains("strict"));
         let (body, _, warnings) = older.encode(format, &asked);
         assert!(!body.to_string().contains("strict"));
         assert_eq!(warnings.len(), 1);
@@ -309,10 +201,7 @@ fn strict_tools_can_be_left_out() {
 
 #[test]
 fn a_target_prints_no_secret() {
-    let setup = Setup {
-        headers: further(&[("x-key", "hush")]),
-        ..Setup::default()
-    };
+    let setup = Setup { headers: further(&[("x-key", "hush")]), ..Setup::default() };
     let printed = format!("{:?}", setup.target(Format::Chat));
     assert!(!printed.contains("very-secret") && !printed.contains("hush"));
 }

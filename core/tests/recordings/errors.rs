@@ -8,10 +8,9 @@ fn words(value: &Value, into: &mut Vec<String>) {
         Value::String(text) => into.push(text.to_lowercase()),
         Value::Number(number) => into.push(number.to_string()),
         Value::Array(items) => items.iter().for_each(|item| words(item, into)),
-        Value::Object(map) => map
-            .iter()
-            .filter(|(key, _)| *key != "failed_generation")
-            .for_each(|(_, value)| words(value, into)),
+        Value::Object(map) => {
+            map.iter().filter(|(key, _)| *key != "failed_generation").for_each(|(_, value)| words(value, into))
+        }
         _ => {}
     }
 }
@@ -61,18 +60,11 @@ pub(crate) fn expected_kind(api: &str, status: u16, body: &str) -> &'static str 
     if is(&["tool_use_failed", "json_validate_failed"]) || (status == 422 && api == "groq-chat") {
         return "malformed_response";
     }
-    if is(&[
-        "content_filter",
-        "content_policy_violation",
-        "responsibleaipolicyviolation",
-        "invalid_prompt",
-    ]) {
+    if is(&["content_filter", "content_policy_violation", "responsibleaipolicyviolation", "invalid_prompt"]) {
         return "content_filtered";
     }
     // Row 21.
-    if status == 401
-        || (status == 400 && says(&["incorrect api key", "api key not valid", "invalid api key"]))
-    {
+    if status == 401 || (status == 400 && says(&["incorrect api key", "api key not valid", "invalid api key"])) {
         return "auth";
     }
     // Row 8.
@@ -89,21 +81,17 @@ pub(crate) fn expected_kind(api: &str, status: u16, body: &str) -> &'static str 
     if client && says(&["no endpoints found that support"]) {
         return "unsupported";
     }
-    if is(&[
-        "model_not_found",
-        "invalid_model",
-        "1500",
-        "deploymentnotfound",
-    ]) || says(&[
-        "is not a valid model id",
-        "supported api model names are",
-        "not found for api version",
-        "model identifier is invalid",
-        "on-demand throughput",
-        "invalid model",
-        "model not found",
-        "does not exist",
-    ]) && client
+    if is(&["model_not_found", "invalid_model", "1500", "deploymentnotfound"])
+        || says(&[
+            "is not a valid model id",
+            "supported api model names are",
+            "not found for api version",
+            "model identifier is invalid",
+            "on-demand throughput",
+            "invalid model",
+            "model not found",
+            "does not exist",
+        ]) && client
     {
         return "model_not_found";
     }
@@ -130,14 +118,7 @@ pub(crate) fn expected_kind(api: &str, status: u16, body: &str) -> &'static str 
         return "unsupported";
     }
     // Row 25.
-    if client
-        && says(&[
-            "`signature`",
-            "thought_signature",
-            "tool_use_id",
-            "no tool output found",
-        ])
-    {
+    if client && says(&["`signature`", "thought_signature", "tool_use_id", "no tool output found"]) {
         return "invalid_request";
     }
     match status {
@@ -159,39 +140,23 @@ fn expected_of_size(text: &str) -> Option<&'static str> {
         .filter_map(|word| word.replace(',', "").parse().ok())
         .collect();
     if text.contains("max_tokens")
-        && (text.contains("maximum allowed number of output")
-            || text.contains("max_tokens is too large"))
+        && (text.contains("maximum allowed number of output") || text.contains("max_tokens is too large"))
     {
         return Some("invalid_request");
     }
     // "A + B > N": the first number is the prompt. "window … requested T (P in the messages, C in the completion)".
     if text.contains("exceed context limit") {
-        return Some(if numbers[0] < numbers[2] {
-            "invalid_request"
-        } else {
-            "context_overflow"
-        });
+        return Some(if numbers[0] < numbers[2] { "invalid_request" } else { "context_overflow" });
     }
     if text.contains("maximum context length is") && text.contains("in the messages") {
-        return Some(if numbers[2] < numbers[0] {
-            "invalid_request"
-        } else {
-            "context_overflow"
-        });
+        return Some(if numbers[2] < numbers[0] { "invalid_request" } else { "context_overflow" });
     }
     // "'max_tokens' … is too large: A. … maximum context length is N tokens and your request has P input tokens".
-    if text.contains("is too large") && text.contains("input tokens") && text.contains("max_tokens")
-    {
+    if text.contains("is too large") && text.contains("input tokens") && text.contains("max_tokens") {
         return Some("invalid_request");
     }
-    let caps = [
-        "less than or equal to",
-        "valid range of max_tokens",
-        "maximum tokens you requested exceed",
-    ];
-    if caps.iter().any(|cap| text.contains(cap))
-        && (text.contains("max_tokens") || text.contains("maximum tokens"))
-    {
+    let caps = ["less than or equal to", "valid range of max_tokens", "maximum tokens you requested exceed"];
+    if caps.iter().any(|cap| text.contains(cap)) && (text.contains("max_tokens") || text.contains("maximum tokens")) {
         return Some("invalid_request");
     }
     let phrases = [
@@ -213,8 +178,5 @@ fn expected_of_size(text: &str) -> Option<&'static str> {
         "token limit",
         "too large for model with",
     ];
-    phrases
-        .iter()
-        .any(|phrase| text.contains(phrase))
-        .then_some("context_overflow")
+    phrases.iter().any(|phrase| text.contains(phrase)).then_some("context_overflow")
 }

@@ -42,12 +42,7 @@ pub(crate) fn from_openai(body: &Value) -> ((Request, Params), bool) {
         }
     }
     let mut messages = Vec::new();
-    for (i, message) in body["messages"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
+    for (i, message) in body["messages"].as_array().into_iter().flatten().enumerate() {
         match Message::from_value(message.clone(), &format!("messages[{i}]")) {
             Ok(message) => messages.push(message),
             Err(_) => whole = false,
@@ -68,15 +63,9 @@ pub(crate) fn from_anthropic(body: &Value) -> (Request, Params) {
     let mut messages = Vec::new();
     for message in body["messages"].as_array().into_iter().flatten() {
         let assistant = message["role"] == "assistant";
-        let make = if assistant {
-            Message::assistant
-        } else {
-            Message::user
-        };
+        let make = if assistant { Message::assistant } else { Message::user };
         let Some(parts) = message["content"].as_array() else {
-            messages.push(make(
-                message["content"].as_str().unwrap_or_default().to_owned(),
-            ));
+            messages.push(make(message["content"].as_str().unwrap_or_default().to_owned()));
             continue;
         };
         let mut said: Option<Message> = None;
@@ -104,11 +93,7 @@ pub(crate) fn from_anthropic(body: &Value) -> (Request, Params) {
         messages.extend(said);
     }
     let mut options = Options::default();
-    for (key, name) in [
-        ("temperature", "temperature"),
-        ("max_tokens", "max_tokens"),
-        ("stop_sequences", "stop"),
-    ] {
+    for (key, name) in [("temperature", "temperature"), ("max_tokens", "max_tokens"), ("stop_sequences", "stop")] {
         if let Some(value) = body.get(key) {
             option(&mut options, name, value);
         }
@@ -120,20 +105,11 @@ pub(crate) fn from_anthropic(body: &Value) -> (Request, Params) {
     if !tools.is_empty() {
         option(&mut options, "tools", &json!(tools));
     }
-    let request = Request {
-        messages,
-        tools: options.tools,
-        ..Request::default()
-    };
+    let request = Request { messages, tools: options.tools, ..Request::default() };
     (request, options.params)
 }
 
-fn encoded(
-    codec: &dyn Provider,
-    kind: &str,
-    request: &Request,
-    params: &Params,
-) -> Result<Value, Failure> {
+fn encoded(codec: &dyn Provider, kind: &str, request: &Request, params: &Params) -> Result<Value, Failure> {
     let nothing = Map::new();
     let (http, _) = codec.encode(&target(kind, params, &nothing), request)?;
     Ok(serde_json::from_slice(&http.body).expect("the body is JSON"))
@@ -142,9 +118,7 @@ fn encoded(
 /// Both formats write JSON with the members they require, or say that they cannot.
 pub(crate) fn mandatory(request: &Request, params: &Params, kind: &str) -> Option<String> {
     let openai = encoded(&OPENAI_CHAT, kind, request, params).unwrap();
-    if openai["model"] != "model"
-        || openai["messages"].as_array().map(Vec::len) != Some(request.messages.len())
-    {
+    if openai["model"] != "model" || openai["messages"].as_array().map(Vec::len) != Some(request.messages.len()) {
         return Some("OpenAI chat: model or messages are not right".to_owned());
     }
     match encoded(&ANTHROPIC, "anthropic", request, params) {
@@ -168,11 +142,7 @@ fn anthropic_rules(body: &Value) -> Option<String> {
             return fail("turns do not alternate from the user on");
         }
         let blocks = message["content"].as_array().unwrap();
-        let empty = |block: &Value| {
-            block["text"]
-                .as_str()
-                .is_some_and(|text| text.trim().is_empty())
-        };
+        let empty = |block: &Value| block["text"].as_str().is_some_and(|text| text.trim().is_empty());
         if blocks.is_empty() || blocks.iter().any(empty) {
             return fail("an empty block");
         }
@@ -181,12 +151,7 @@ fn anthropic_rules(body: &Value) -> Option<String> {
             .take_while(|block| block["type"] == "tool_result")
             .map(|block| block["tool_use_id"].as_str().unwrap())
             .collect();
-        if blocks
-            .iter()
-            .filter(|block| block["type"] == "tool_result")
-            .count()
-            != results.len()
-        {
+        if blocks.iter().filter(|block| block["type"] == "tool_result").count() != results.len() {
             return fail("results do not stand first");
         }
         if results.len() != open.len() || open.iter().any(|id| !results.contains(id)) {
@@ -198,20 +163,13 @@ fn anthropic_rules(body: &Value) -> Option<String> {
             .map(|block| block["id"].as_str().unwrap())
             .collect();
         let charset = |id: &&str| {
-            (1..=64).contains(&id.len())
-                && id
-                    .bytes()
-                    .all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-')
+            (1..=64).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-')
         };
         if !open.iter().all(charset) {
             return fail("a tool call id of a wrong shape");
         }
     }
-    if open.is_empty() {
-        None
-    } else {
-        fail("the last calls have no results")
-    }
+    if open.is_empty() { None } else { fail("the last calls have no results") }
 }
 
 /// A message or tool without members that say nothing, and with one spelling of images.
@@ -222,8 +180,7 @@ fn plain(value: &Value) -> Value {
             .filter(|(key, value)| {
                 // Hints to caches and another model's reasoning are no part of the canonical form.
                 let hint = ["prompt_cache_breakpoint", "cache_control"].contains(&key.as_str());
-                let reasoning =
-                    ["reasoning_content", "reasoning", "reasoning_details"].contains(&key.as_str());
+                let reasoning = ["reasoning_content", "reasoning", "reasoning_details"].contains(&key.as_str());
                 let no_calls = *key == "tool_calls" && value.as_array().is_some_and(Vec::is_empty);
                 !(value.is_null() || hint || reasoning || no_calls)
             })

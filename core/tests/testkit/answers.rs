@@ -19,8 +19,7 @@ async fn an_empty_list_greets_in_both_formats() {
     assert_eq!(body["choices"][0]["message"]["content"], "Hello from a");
     assert_eq!(body["choices"][0]["finish_reason"], "stop");
     let usage = &body["usage"];
-    let sum =
-        usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap();
+    let sum = usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap();
     assert_eq!(usage["total_tokens"], sum);
     assert!(usage["prompt_tokens"].as_u64().unwrap() >= 3);
 
@@ -29,10 +28,7 @@ async fn an_empty_list_greets_in_both_formats() {
     let body = anthropic.json();
     assert_eq!(body["id"], "msg_a_1");
     assert_eq!(body["model"], "claude-x");
-    assert_eq!(
-        body["content"],
-        json!([{ "type": "text", "text": "Hello from a", "citations": null }])
-    );
+    assert_eq!(body["content"], json!([{ "type": "text", "text": "Hello from a", "citations": null }]));
     assert_eq!(body["stop_reason"], "end_turn");
     assert_eq!(body["usage"]["output_tokens"], 3);
 }
@@ -61,18 +57,10 @@ async fn an_answer_is_said_in_each_format() {
     assert_eq!(body["choices"][0]["finish_reason"], "tool_calls");
     assert_eq!(body["usage"]["prompt_tokens"], 100);
     assert_eq!(body["usage"]["prompt_tokens_details"]["cached_tokens"], 60);
-    assert_eq!(
-        body["usage"]["completion_tokens_details"]["reasoning_tokens"],
-        5
-    );
+    assert_eq!(body["usage"]["completion_tokens_details"]["reasoning_tokens"], 5);
 
     let body = client.message("a").await.json();
-    let kinds: Vec<_> = body["content"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|b| b["type"].as_str().unwrap())
-        .collect();
+    let kinds: Vec<_> = body["content"].as_array().unwrap().iter().map(|b| b["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["thinking", "text", "tool_use", "tool_use"]);
     assert_eq!(body["content"][2]["input"], json!({ "q": 1 }));
     assert_eq!(body["content"][3]["input"], "{\"q\":");
@@ -94,16 +82,10 @@ async fn finish_words_are_translated_and_raw_ones_kept() {
     for (word, openai, anthropic) in cases {
         let mock = mock(json!({ "a": [{ "answer": { "text": "x", "finish": word } }] })).await;
         let mut client = Client::new(&mock).await;
-        assert_eq!(
-            client.chat("a").await.json()["choices"][0]["finish_reason"],
-            openai
-        );
+        assert_eq!(client.chat("a").await.json()["choices"][0]["finish_reason"], openai);
         assert_eq!(client.message("a").await.json()["stop_reason"], anthropic);
     }
-    for answer in [
-        json!({ "refusal": "No." }),
-        json!({ "text": "No.", "finish": "refusal" }),
-    ] {
+    for answer in [json!({ "refusal": "No." }), json!({ "text": "No.", "finish": "refusal" })] {
         let mock = mock(json!({ "a": [{ "answer": answer }] })).await;
         let mut client = Client::new(&mock).await;
         let choice = client.chat("a").await.json()["choices"][0].clone();
@@ -128,30 +110,9 @@ async fn usage_can_be_left_out() {
 #[tokio::test]
 async fn errors_have_each_providers_shape_and_status() {
     let cases = [
-        (
-            "rate_limit_exceeded",
-            429,
-            "requests",
-            json!("rate_limit_exceeded"),
-            429,
-            "rate_limit_error",
-        ),
-        (
-            "slow_down",
-            429,
-            "rate_limit_error",
-            json!("slow_down"),
-            429,
-            "rate_limit_error",
-        ),
-        (
-            "insufficient_quota",
-            429,
-            "insufficient_quota",
-            json!("insufficient_quota"),
-            402,
-            "billing_error",
-        ),
+        ("rate_limit_exceeded", 429, "requests", json!("rate_limit_exceeded"), 429, "rate_limit_error"),
+        ("slow_down", 429, "rate_limit_error", json!("slow_down"), 429, "rate_limit_error"),
+        ("insufficient_quota", 429, "insufficient_quota", json!("insufficient_quota"), 402, "billing_error"),
         (
             "project_spend_limit_exceeded",
             429,
@@ -168,22 +129,8 @@ async fn errors_have_each_providers_shape_and_status() {
             529,
             "overloaded_error",
         ),
-        (
-            "overloaded_error",
-            503,
-            "service_unavailable_error",
-            json!("server_is_overloaded"),
-            529,
-            "overloaded_error",
-        ),
-        (
-            "server_error",
-            500,
-            "server_error",
-            Value::Null,
-            500,
-            "api_error",
-        ),
+        ("overloaded_error", 503, "service_unavailable_error", json!("server_is_overloaded"), 529, "overloaded_error"),
+        ("server_error", 500, "server_error", Value::Null, 500, "api_error"),
         (
             "context_length_exceeded",
             400,
@@ -192,38 +139,10 @@ async fn errors_have_each_providers_shape_and_status() {
             400,
             "invalid_request_error",
         ),
-        (
-            "invalid_api_key",
-            401,
-            "invalid_request_error",
-            json!("invalid_api_key"),
-            401,
-            "authentication_error",
-        ),
-        (
-            "content_filter",
-            400,
-            "invalid_request_error",
-            json!("content_filter"),
-            400,
-            "invalid_request_error",
-        ),
-        (
-            "model_not_found",
-            404,
-            "invalid_request_error",
-            json!("model_not_found"),
-            404,
-            "not_found_error",
-        ),
-        (
-            "request_too_large",
-            413,
-            "invalid_request_error",
-            json!("request_too_large"),
-            413,
-            "request_too_large",
-        ),
+        ("invalid_api_key", 401, "invalid_request_error", json!("invalid_api_key"), 401, "authentication_error"),
+        ("content_filter", 400, "invalid_request_error", json!("content_filter"), 400, "invalid_request_error"),
+        ("model_not_found", 404, "invalid_request_error", json!("model_not_found"), 404, "not_found_error"),
+        ("request_too_large", 413, "invalid_request_error", json!("request_too_large"), 413, "request_too_large"),
     ];
     for (word, status, kind, code, other_status, other_kind) in cases {
         let mock = mock(json!({ "a": [{ "error": word }] })).await;
@@ -255,15 +174,9 @@ async fn errors_can_be_bent() {
     ] })).await;
     let mut client = Client::new(&mock).await;
     let inside = client.chat("a").await;
-    assert_eq!(
-        (inside.status, &inside.json()["error"]["code"]),
-        (200, &json!("insufficient_quota"))
-    );
+    assert_eq!((inside.status, &inside.json()["error"]["code"]), (200, &json!("insufficient_quota")));
     let unknown = client.chat("a").await;
-    assert_eq!(
-        (unknown.status, &unknown.json()["error"]["code"]),
-        (418, &json!("teapot_error"))
-    );
+    assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (418, &json!("teapot_error")));
     assert_eq!(unknown.header("retry-after"), Some("3"));
     assert_eq!(unknown.header("x-request-id"), Some("mine"));
     let own = client.chat("a").await;
@@ -275,14 +188,8 @@ async fn errors_can_be_bent() {
         })
     );
     let spent = client.message("a").await.json();
-    assert_eq!(
-        spent["error"]["details"]["error_code"],
-        "enforced_spend_limit_reached"
-    );
+    assert_eq!(spent["error"]["details"]["error_code"], "enforced_spend_limit_reached");
     assert_eq!(spent["error"]["type"], "rate_limit_error");
     let bare = client.chat("a").await;
-    assert_eq!(
-        (bare.status, &bare.json()["error"]["code"]),
-        (503, &json!("server_is_overloaded"))
-    );
+    assert_eq!((bare.status, &bare.json()["error"]["code"]), (503, &json!("server_is_overloaded")));
 }

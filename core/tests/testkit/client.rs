@@ -11,9 +11,7 @@ use tokio::net::TcpStream;
 pub const LONG: Duration = Duration::from_secs(10);
 
 pub async fn mock(script: Value) -> Mock {
-    Mock::start(Script::from_value(script).unwrap())
-        .await
-        .unwrap()
+    Mock::start(Script::from_value(script).unwrap()).await.unwrap()
 }
 
 pub fn complaint(script: Value) -> String {
@@ -52,9 +50,8 @@ impl Client {
 
     pub async fn send(&mut self, method: &str, path: &str, headers: &str, body: &str) {
         let length = body.len();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: mock\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-        );
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: mock\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
         self.0.write_all(request.as_bytes()).await.unwrap();
     }
 
@@ -68,14 +65,8 @@ impl Client {
 
     pub async fn answer(&mut self) -> Answer {
         let head = self.head().await.unwrap();
-        let mut answer = Answer {
-            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-            head,
-            body: Vec::new(),
-        };
-        let length = answer
-            .header("content-length")
-            .map_or(0, |n| n.parse().unwrap());
+        let mut answer = Answer { status: head.split(' ').nth(1).unwrap().parse().unwrap(), head, body: Vec::new() };
+        let length = answer.header("content-length").map_or(0, |n| n.parse().unwrap());
         answer.body.resize(length, 0);
         self.0.read_exact(&mut answer.body).await.unwrap();
         answer
@@ -92,13 +83,11 @@ impl Client {
     }
 
     pub async fn ask(&mut self, name: &str) {
-        self.send("POST", &format!("/{name}/v1/chat/completions"), "", CHAT)
-            .await;
+        self.send("POST", &format!("/{name}/v1/chat/completions"), "", CHAT).await;
     }
 
     pub async fn message(&mut self, name: &str) -> Answer {
-        self.send("POST", &format!("/{name}/v1/messages"), VERSION, MESSAGE)
-            .await;
+        self.send("POST", &format!("/{name}/v1/messages"), VERSION, MESSAGE).await;
         self.answer().await
     }
 }

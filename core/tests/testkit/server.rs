@@ -14,29 +14,16 @@ async fn one_connection_carries_many_requests() {
     let mock = mock(json!({ "a": [] })).await;
     let mut client = Client::new(&mock).await;
     for n in 0..200 {
-        assert_eq!(
-            client.chat("a").await.json()["id"],
-            format!("chatcmpl-a-{n}")
-        );
+        assert_eq!(client.chat("a").await.json()["id"], format!("chatcmpl-a-{n}"));
     }
     // Requests sent ahead are answered in turn.
     for _ in 0..3 {
         client.ask("a").await;
     }
     for n in 200..203 {
-        assert_eq!(
-            client.answer().await.json()["id"],
-            format!("chatcmpl-a-{n}")
-        );
+        assert_eq!(client.answer().await.json()["id"], format!("chatcmpl-a-{n}"));
     }
-    client
-        .send(
-            "POST",
-            "/a/v1/chat/completions",
-            "connection: close\r\n",
-            CHAT,
-        )
-        .await;
+    client.send("POST", "/a/v1/chat/completions", "connection: close\r\n", CHAT).await;
     assert_eq!(client.answer().await.header("connection"), Some("close"));
     assert!(client.rest().await.unwrap().is_empty());
 }
@@ -72,24 +59,14 @@ async fn chunked_bodies_and_expectations_are_read() {
     let (front, back) = CHAT.split_at(20);
     let request = "POST /a/v1/chat/completions HTTP/1.1\r\nhost: mock\r\ntransfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n";
     client.0.write_all(request.as_bytes()).await.unwrap();
-    assert_eq!(
-        client.head().await.unwrap(),
-        "HTTP/1.1 100 Continue\r\n\r\n"
-    );
-    let chunks = format!(
-        "{:x};name=value\r\n{front}\r\n{:X}\r\n{back}\r\n0\r\nx-trailer: 1\r\n\r\n",
-        front.len(),
-        back.len()
-    );
+    assert_eq!(client.head().await.unwrap(), "HTTP/1.1 100 Continue\r\n\r\n");
+    let chunks =
+        format!("{:x};name=value\r\n{front}\r\n{:X}\r\n{back}\r\n0\r\nx-trailer: 1\r\n\r\n", front.len(), back.len());
     for byte in chunks.bytes() {
         client.0.write_all(&[byte]).await.unwrap();
     }
     assert_eq!(client.answer().await.json()["model"], "gpt-x");
-    assert_eq!(
-        client.chat("a").await.status,
-        200,
-        "the trailer is read to its end"
-    );
+    assert_eq!(client.chat("a").await.status, 200, "the trailer is read to its end");
 }
 
 #[tokio::test]
@@ -99,27 +76,12 @@ async fn broken_and_boundless_requests_are_refused() {
     let cases = [
         ("nonsense\r\n\r\n".to_owned(), 400),
         (format!("{head}content-length: 5, 5\r\n\r\n"), 400),
-        (
-            format!("{head}content-length: 5\r\ncontent-length: 6\r\n\r\n"),
-            400,
-        ),
-        (
-            format!("{head}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n"),
-            400,
-        ),
+        (format!("{head}content-length: 5\r\ncontent-length: 6\r\n\r\n"), 400),
+        (format!("{head}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n"), 400),
         (format!("{head}transfer-encoding: gzip\r\n\r\n"), 501),
-        (
-            format!("{head}transfer-encoding: chunked\r\n\r\nzz\r\n"),
-            400,
-        ),
-        (
-            format!("{head}transfer-encoding: chunked\r\n\r\nfffffffff\r\n"),
-            413,
-        ),
-        (
-            format!("{head}transfer-encoding: chunked\r\n\r\n1\r\nabc"),
-            400,
-        ),
+        (format!("{head}transfer-encoding: chunked\r\n\r\nzz\r\n"), 400),
+        (format!("{head}transfer-encoding: chunked\r\n\r\nfffffffff\r\n"), 413),
+        (format!("{head}transfer-encoding: chunked\r\n\r\n1\r\nabc"), 400),
         (format!("{head}content-length: 40000000\r\n\r\n"), 413),
         (format!("{head}x-big: {}\r\n\r\n", "x".repeat(70_000)), 431),
         (format!("{head}{}\r\n", "x-many: 1\r\n".repeat(200)), 431),
@@ -140,11 +102,7 @@ async fn head_gets_no_body() {
     client.send("HEAD", "/a/v1/models", "", "").await;
     let head = client.head().await.unwrap();
     assert!(head.starts_with("HTTP/1.1 405"));
-    assert_eq!(
-        client.chat("a").await.status,
-        200,
-        "no stray body in between"
-    );
+    assert_eq!(client.chat("a").await.status, 200, "no stray body in between");
 }
 
 #[tokio::test]

@@ -22,20 +22,15 @@ pub(super) fn decode(
         return Err(classify::malformed(answer, Some(&raw), why));
     };
     let blocks = Blocks::read(content);
-    let reason = raw
-        .get("stop_reason")
-        .and_then(Value::as_str)
-        .filter(|reason| !reason.is_empty());
+    let reason = raw.get("stop_reason").and_then(Value::as_str).filter(|reason| !reason.is_empty());
     let may_be_silent = reason == Some("stop_sequence") || wire::may_be_silent(target, request);
-    let mut completion = blocks
-        .complete(reason, may_be_silent)
-        .map_err(|(kind, why)| {
-            let mut failure = classify::malformed(answer, Some(&raw), why);
-            failure.kind = kind;
-            failure.provider_code = reason.map(str::to_owned);
-            failure.usage = usage(&raw);
-            failure
-        })?;
+    let mut completion = blocks.complete(reason, may_be_silent).map_err(|(kind, why)| {
+        let mut failure = classify::malformed(answer, Some(&raw), why);
+        failure.kind = kind;
+        failure.provider_code = reason.map(str::to_owned);
+        failure.usage = usage(&raw);
+        failure
+    })?;
     if completion.text.is_empty() && completion.finish.unified == FinishReason::Refusal {
         completion.text = refusal_words(&raw);
     }
@@ -49,10 +44,7 @@ pub(super) fn decode(
 
 /// A classifier's refusal has no content; what there is to say stands beside the stop reason.
 fn refusal_words(raw: &Value) -> String {
-    raw.pointer("/stop_details/explanation")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+    raw.pointer("/stop_details/explanation").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 #[derive(Default)]
@@ -88,11 +80,7 @@ impl Blocks {
     }
 
     /// The answer these blocks make, with what stands outside of them still to be filled in.
-    fn complete(
-        self,
-        reason: Option<&str>,
-        may_be_silent: bool,
-    ) -> Result<Completion, (ErrorKind, &'static str)> {
+    fn complete(self, reason: Option<&str>, may_be_silent: bool) -> Result<Completion, (ErrorKind, &'static str)> {
         let full = reason == Some("model_context_window_exceeded");
         if full && self.text.is_empty() && self.calls.is_empty() {
             let why = "the context window was full before the first word of the answer";
@@ -132,16 +120,9 @@ fn usage(raw: &Value) -> Option<Usage> {
     let top = raw.get("usage").filter(|usage| usage.is_object())?;
     let own = round(top);
     let rounds = top.get("iterations").and_then(Value::as_array);
-    let sum = rounds
-        .into_iter()
-        .flatten()
-        .map(round)
-        .fold(Usage::default(), add);
+    let sum = rounds.into_iter().flatten().map(round).fold(Usage::default(), add);
     let mut usage = if sum.input.saturating_add(sum.output) > own.input.saturating_add(own.output) {
-        Usage {
-            reasoning: sum.reasoning.max(own.reasoning),
-            ..sum
-        }
+        Usage { reasoning: sum.reasoning.max(own.reasoning), ..sum }
     } else {
         own
     };
@@ -154,19 +135,11 @@ fn round(usage: &Value) -> Usage {
     let cached_input = count(usage.get("cache_read_input_tokens")).unwrap_or(0);
     let by_age = || {
         let ages = usage.get("cache_creation").and_then(Value::as_object)?;
-        Some(
-            ages.values()
-                .filter_map(|tokens| count(Some(tokens)))
-                .fold(0, u64::saturating_add),
-        )
+        Some(ages.values().filter_map(|tokens| count(Some(tokens))).fold(0, u64::saturating_add))
     };
-    let cache_write = count(usage.get("cache_creation_input_tokens"))
-        .or_else(by_age)
-        .unwrap_or(0);
+    let cache_write = count(usage.get("cache_creation_input_tokens")).or_else(by_age).unwrap_or(0);
     Usage {
-        input: fresh
-            .saturating_add(cached_input)
-            .saturating_add(cache_write),
+        input: fresh.saturating_add(cached_input).saturating_add(cache_write),
         cached_input,
         cache_write,
         output: count(usage.get("output_tokens")).unwrap_or(0),

@@ -27,11 +27,7 @@ pub(super) struct Chat {
 /// one turn; empty texts are dropped; a call that nobody answered is answered with an error, a result that nobody
 /// asked for becomes text.
 pub(super) fn translate(messages: &[Message], strip_reasoning: bool) -> Result<Chat, Failure> {
-    let mut turns = Turns {
-        ids: ids(messages),
-        strip_reasoning,
-        ..Turns::default()
-    };
+    let mut turns = Turns { ids: ids(messages), strip_reasoning, ..Turns::default() };
     let mut system = Vec::new();
     for (at, message) in messages.iter().enumerate() {
         match message.role {
@@ -46,33 +42,17 @@ pub(super) fn translate(messages: &[Message], strip_reasoning: bool) -> Result<C
             }
             Role::Tool if turns.used.contains(&at) => {}
             Role::Tool => {
-                turns
-                    .warnings
-                    .push("a tool result without its call was sent as text".to_owned());
+                turns.warnings.push("a tool result without its call was sent as text".to_owned());
                 turns.say("user", blocks(&message.content, false)?);
             }
         }
     }
     if turns.list.first().is_none_or(|turn| turn.role != "user") {
         let blocks = vec![json!({"type": "text", "text": EMPTY_TURN})];
-        turns.list.insert(
-            0,
-            Turn {
-                role: "user",
-                blocks,
-            },
-        );
+        turns.list.insert(0, Turn { role: "user", blocks });
     }
-    let mut chat = Chat {
-        system,
-        warnings: turns.warnings,
-        ..Chat::default()
-    };
-    if let Some(last) = turns
-        .list
-        .last_mut()
-        .filter(|turn| turn.role == "assistant")
-    {
+    let mut chat = Chat { system, warnings: turns.warnings, ..Chat::default() };
+    if let Some(last) = turns.list.last_mut().filter(|turn| turn.role == "assistant") {
         trim_end(last);
     }
     chat.messages = turns
@@ -107,10 +87,7 @@ impl Turns {
         }
         match self.list.last_mut().filter(|turn| turn.role == role) {
             Some(turn) => turn.blocks.extend(blocks),
-            None => self.list.push(Turn {
-                role,
-                blocks: blocks.collect(),
-            }),
+            None => self.list.push(Turn { role, blocks: blocks.collect() }),
         }
     }
 
@@ -124,9 +101,7 @@ impl Turns {
         }
         for call in &message.tool_calls {
             let id = self.id(&call.id);
-            said.push(
-                json!({"type": "tool_use", "id": id, "name": call.name, "input": input(call)}),
-            );
+            said.push(json!({"type": "tool_use", "id": id, "name": call.name, "input": input(call)}));
         }
         self.say("assistant", said);
         Ok(())
@@ -135,17 +110,13 @@ impl Turns {
     /// The results of the calls made by the message at `at`, all in the user turn right after it, whatever stands
     /// between them in the chat.
     fn results(&mut self, at: usize, messages: &[Message]) -> Result<(), Failure> {
-        let calls = messages
-            .get(at)
-            .map(|message| message.tool_calls.as_slice());
+        let calls = messages.get(at).map(|message| message.tool_calls.as_slice());
         for call in calls.unwrap_or_default() {
             let answer = messages
                 .iter()
                 .enumerate()
                 .skip(at + 1)
-                .take_while(|(_, message)| {
-                    message.role != Role::Assistant || message.tool_calls.is_empty()
-                })
+                .take_while(|(_, message)| message.role != Role::Assistant || message.tool_calls.is_empty())
                 .find(|(place, message)| {
                     message.tool_call_id.as_deref() == Some(&call.id) && !self.used.contains(place)
                 });
@@ -160,8 +131,7 @@ impl Turns {
                 }
                 message.extra.get("is_error") == Some(&Value::Bool(true))
             } else {
-                self.warnings
-                    .push("a tool call without a result was answered with an error".to_owned());
+                self.warnings.push("a tool call without a result was answered with an error".to_owned());
                 result.insert("content".to_owned(), NO_RESULT.into());
                 true
             };
@@ -183,38 +153,19 @@ impl Turns {
 fn ids(messages: &[Message]) -> BTreeMap<String, String> {
     let fine = |id: &str| {
         (1..=MAX_ID).contains(&id.len())
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
     };
     let all = messages.iter().flat_map(|message| {
         let calls = message.tool_calls.iter().map(|call| call.id.as_str());
         calls.chain(message.tool_call_id.as_deref())
     });
     let all: BTreeSet<&str> = all.collect();
-    let mut taken: BTreeSet<String> = all
-        .iter()
-        .filter(|id| fine(id))
-        .map(|id| (*id).to_owned())
-        .collect();
+    let mut taken: BTreeSet<String> = all.iter().filter(|id| fine(id)).map(|id| (*id).to_owned()).collect();
     let mut ids = BTreeMap::new();
     for (number, id) in all.into_iter().filter(|id| !fine(id)).enumerate() {
-        let clean: String = id
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '-' {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .take(MAX_ID - 8)
-            .collect();
-        let mut new = if clean.is_empty() {
-            "call".to_owned()
-        } else {
-            clean.clone()
-        };
+        let clean: String =
+            id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(MAX_ID - 8).collect();
+        let mut new = if clean.is_empty() { "call".to_owned() } else { clean.clone() };
         let mut salt = number;
         while !taken.insert(new.clone()) {
             new = format!("{clean}_{salt}");
@@ -268,10 +219,7 @@ fn other(map: &Map<String, Value>) -> Result<Value, Failure> {
             return Ok(Value::Object(map.clone()));
         }
         "refusal" => {
-            let words = map
-                .get("refusal")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
+            let words = map.get("refusal").and_then(Value::as_str).unwrap_or_default();
             if let Some(block) = text_block(words) {
                 return Ok(block);
             }
@@ -290,17 +238,12 @@ fn other(map: &Map<String, Value>) -> Result<Value, Failure> {
         }
         _ => {}
     }
-    Err(Failure::new(
-        ErrorKind::Unsupported,
-        format!("Anthropic Messages has no content part of type \"{kind}\""),
-    ))
+    Err(Failure::new(ErrorKind::Unsupported, format!("Anthropic Messages has no content part of type \"{kind}\"")))
 }
 
 /// Where an image or file comes from: a `data:` URI holds it, anything else is a URL.
 fn source(url: &str) -> Value {
-    let inline = url
-        .strip_prefix("data:")
-        .and_then(|rest| rest.split_once(";base64,"));
+    let inline = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
     match inline {
         Some((media_type, data)) => {
             let media_type = media_type.split(';').next().unwrap_or(media_type);
@@ -312,11 +255,7 @@ fn source(url: &str) -> Value {
 
 /// A final assistant turn may not end in white space.
 fn trim_end(turn: &mut Turn) {
-    if let Some(Value::String(text)) = turn
-        .blocks
-        .last_mut()
-        .and_then(|block| block.get_mut("text"))
-    {
+    if let Some(Value::String(text)) = turn.blocks.last_mut().and_then(|block| block.get_mut("text")) {
         text.truncate(text.trim_end().len());
     }
 }

@@ -20,11 +20,7 @@ pub const DEFAULT_MAX_TOKENS: u64 = 4096;
 pub struct Anthropic;
 
 impl Provider for Anthropic {
-    fn encode(
-        &self,
-        target: &Target<'_>,
-        request: &Request,
-    ) -> Result<(HttpRequest, Vec<String>), Failure> {
+    fn encode(&self, target: &Target<'_>, request: &Request) -> Result<(HttpRequest, Vec<String>), Failure> {
         encode::encode(target, request)
     }
 

@@ -45,25 +45,13 @@ impl Thinking {
 /// The effort's meaning for `model`; none for a word that this format does not know.
 pub(super) fn of(effort: &str, model: &str) -> Option<Thinking> {
     if effort == "none" {
-        return Some(Thinking {
-            thinking: json!({"type": "disabled"}),
-            effort: None,
-            room: 0,
-        });
+        return Some(Thinking { thinking: json!({"type": "disabled"}), effort: None, room: 0 });
     }
     let (_, budget, word) = EFFORTS.iter().find(|(known, ..)| *known == effort)?;
     let budgeted = BUDGETED.iter().any(|prefix| model.starts_with(prefix));
     Some(if budgeted {
-        Thinking {
-            thinking: json!({"type": "enabled", "budget_tokens": budget}),
-            effort: None,
-            room: *budget,
-        }
+        Thinking { thinking: json!({"type": "enabled", "budget_tokens": budget}), effort: None, room: *budget }
     } else {
-        Thinking {
-            thinking: json!({"type": "adaptive"}),
-            effort: Some(word),
-            room: *budget,
-        }
+        Thinking { thinking: json!({"type": "adaptive"}), effort: Some(word), room: *budget }
     })
 }

@@ -19,25 +19,11 @@ pub(super) fn decode(
     let rows = [&super::ROWS, &anthropic::ROWS];
     let raw = classify::success(target, answer, now, &rows)?;
     let Some(choice) = first_choice(&raw) else {
-        return Err(classify::malformed(
-            answer,
-            Some(&raw),
-            "the answer has no choices",
-        ));
+        return Err(classify::malformed(answer, Some(&raw), "the answer has no choices"));
     };
-    if let Some(error) = choice
-        .get("error")
-        .filter(|error| errors::states_something(error))
-    {
+    if let Some(error) = choice.get("error").filter(|error| errors::states_something(error)) {
         let error = ErrorBody::from_value(error);
-        return Err(classify::failure(
-            target,
-            answer,
-            Some(&raw),
-            error,
-            now,
-            &rows,
-        ));
+        return Err(classify::failure(target, answer, Some(&raw), error, now, &rows));
     }
     let mut completion = read(&raw, choice).map_err(|why| spent(answer, &raw, why))?;
     completion.request_id = errors::request_id(&answer.headers, Some(&raw));
@@ -62,11 +48,7 @@ struct Flaw {
 
 impl Flaw {
     fn malformed(why: impl Into<String>) -> Self {
-        Self {
-            kind: ErrorKind::MalformedResponse,
-            why: why.into(),
-            raw_reason: None,
-        }
+        Self { kind: ErrorKind::MalformedResponse, why: why.into(), raw_reason: None }
     }
 }
 
@@ -97,27 +79,16 @@ fn read(raw: &Value, choice: &Value) -> Result<Completion, Flaw> {
     let reason = word(choice, "finish_reason").or(native);
     let cut = [reason, native].into_iter().flatten().any(is_length);
     let refused = !words.refusal.is_empty();
-    let Calls {
-        whole,
-        mut warnings,
-        broken,
-    } = wire::whole_calls(read_calls(raw, message), cut);
+    let Calls { whole, mut warnings, broken } = wire::whole_calls(read_calls(raw, message), cut);
     if let Some(name) = broken {
-        return Err(Flaw::malformed(format!(
-            "the arguments of the call of tool {name} are not JSON"
-        )));
+        return Err(Flaw::malformed(format!("the arguments of the call of tool {name} are not JSON")));
     }
     let spoke = !words.text.is_empty() || !whole.is_empty();
     let unified = unify(reason, native, !whole.is_empty(), refused, spoke)?;
     warnings.extend(filter_warnings(raw, choice));
-    let others = raw
-        .get("choices")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
+    let others = raw.get("choices").and_then(Value::as_array).map_or(0, Vec::len);
     if others > 1 {
-        warnings.push(format!(
-            "{others} choices came back; the first is the answer"
-        ));
+        warnings.push(format!("{others} choices came back; the first is the answer"));
     }
     let mut text = words.text;
     text.push_str(&words.refusal);
@@ -136,17 +107,11 @@ fn read(raw: &Value, choice: &Value) -> Result<Completion, Flaw> {
 }
 
 fn word<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    value
-        .get(key)
-        .and_then(Value::as_str)
-        .filter(|word| !word.is_empty())
+    value.get(key).and_then(Value::as_str).filter(|word| !word.is_empty())
 }
 
 fn is_length(reason: &str) -> bool {
-    matches!(
-        reason,
-        "length" | "max_tokens" | "max_output_tokens" | "MAX_TOKENS" | "model_length"
-    )
+    matches!(reason, "length" | "max_tokens" | "max_output_tokens" | "MAX_TOKENS" | "model_length")
 }
 
 /// Finish reasons of all speakers in one word. OpenRouter's native reason decides where its own hides it.
@@ -157,12 +122,7 @@ fn unify(
     refused: bool,
     spoke: bool,
 ) -> Result<FinishReason, Flaw> {
-    let either = |test: fn(&str) -> bool| {
-        [reason, native]
-            .into_iter()
-            .flatten()
-            .find(|word| test(word))
-    };
+    let either = |test: fn(&str) -> bool| [reason, native].into_iter().flatten().find(|word| test(word));
     if either(is_length).is_some() {
         return Ok(FinishReason::Length);
     }
@@ -251,9 +211,7 @@ impl Words {
         }
         // The same words come under several names; the first that has any is taken.
         if self.reasoning.is_empty()
-            && let Some(words) = ["reasoning_content", "reasoning"]
-                .iter()
-                .find_map(|key| word(message, key))
+            && let Some(words) = ["reasoning_content", "reasoning"].iter().find_map(|key| word(message, key))
         {
             self.reasoning.push_str(words);
         }
@@ -281,8 +239,7 @@ impl Words {
             }
             (Some("thinking"), Some(Value::String(words))) => self.reasoning.push_str(words),
             (Some("refusal"), _) => {
-                self.refusal
-                    .push_str(word(part, "refusal").unwrap_or_default());
+                self.refusal.push_str(word(part, "refusal").unwrap_or_default());
             }
             (Some("text" | "output_text") | None, _) => {
                 self.text.push_str(word(part, "text").unwrap_or_default());
@@ -295,28 +252,17 @@ impl Words {
 fn read_calls(raw: &Value, message: &Value) -> Vec<ToolCall> {
     let id_of_answer = word(raw, "id").unwrap_or("answer");
     let mut calls = Vec::new();
-    for call in message
-        .get("tool_calls")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
         let id = word(call, "id").map(str::to_owned);
         // Some servers forget the id; a result must be able to name the call all the same.
         let id = id.unwrap_or_else(|| format!("call_{id_of_answer}_{}", calls.len()));
-        if let Some(function) = call
-            .get("function")
-            .filter(|function| word(function, "name").is_some())
-        {
+        if let Some(function) = call.get("function").filter(|function| word(function, "name").is_some()) {
             calls.push(ToolCall {
                 id,
                 name: word(function, "name").unwrap_or_default().to_owned(),
                 arguments: arguments(function.get("arguments")),
             });
-        } else if let Some(custom) = call
-            .get("custom")
-            .filter(|custom| word(custom, "name").is_some())
-        {
+        } else if let Some(custom) = call.get("custom").filter(|custom| word(custom, "name").is_some()) {
             // A custom tool takes free text, which is a JSON string here, since arguments are JSON.
             let input = custom.get("input").unwrap_or(&Value::Null);
             calls.push(ToolCall {
@@ -353,38 +299,26 @@ fn said_something(completion: &Completion, choice: &Value) -> bool {
     !completion.text.is_empty()
         || !completion.tool_calls.is_empty()
         || completion.reasoning.is_some()
-        || choice
-            .pointer("/message/audio/data")
-            .is_some_and(|data| data.as_str() != Some(""))
+        || choice.pointer("/message/audio/data").is_some_and(|data| data.as_str() != Some(""))
 }
 
 /// vLLM names the stop string or token in `stop_reason`; OpenRouter passes on what Claude called it.
 fn ended_at_stop_sequence(choice: &Value) -> bool {
-    choice
-        .get("stop_reason")
-        .is_some_and(|reason| !reason.is_null())
+    choice.get("stop_reason").is_some_and(|reason| !reason.is_null())
         || word(choice, "native_finish_reason") == Some("stop_sequence")
 }
 
 /// Azure: the answer is whole, but the filter that should have looked at it was down.
 fn filter_warnings(raw: &Value, choice: &Value) -> Option<String> {
-    let of_choice = [
-        "/content_filter_results/error",
-        "/content_filter_result/error",
-    ]
-    .iter()
-    .find_map(|path| choice.pointer(path));
+    let of_choice =
+        ["/content_filter_results/error", "/content_filter_result/error"].iter().find_map(|path| choice.pointer(path));
     let of_prompt = raw
         .get("prompt_filter_results")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
         .find_map(|result| result.pointer("/content_filter_results/error"));
-    let error = of_choice
-        .or(of_prompt)
-        .filter(|error| errors::states_something(error))?;
+    let error = of_choice.or(of_prompt).filter(|error| errors::states_something(error))?;
     let code = word(error, "code").unwrap_or("content_filter_error");
-    Some(format!(
-        "the provider's content filter did not run ({code})"
-    ))
+    Some(format!("the provider's content filter did not run ({code})"))
 }

@@ -40,12 +40,8 @@ const PLAIN: Dialect = Dialect {
     nine_char_ids: false,
 };
 
-const OPENAI: Dialect = Dialect {
-    max_tokens: "max_completion_tokens",
-    developer: true,
-    refuses: &REASONING_MEMBERS,
-    ..PLAIN
-};
+const OPENAI: Dialect =
+    Dialect { max_tokens: "max_completion_tokens", developer: true, refuses: &REASONING_MEMBERS, ..PLAIN };
 
 const GROQ: Dialect = Dialect {
     max_tokens: "max_completion_tokens",
@@ -78,15 +74,9 @@ const MISTRAL: Dialect = Dialect {
     ..PLAIN
 };
 
-const OPENROUTER: Dialect = Dialect {
-    effort: Effort::Nested,
-    ..PLAIN
-};
+const OPENROUTER: Dialect = Dialect { effort: Effort::Nested, ..PLAIN };
 
-const XAI: Dialect = Dialect {
-    max_tokens: "max_completion_tokens",
-    ..PLAIN
-};
+const XAI: Dialect = Dialect { max_tokens: "max_completion_tokens", ..PLAIN };
 
 /// The dialect of a provider kind. A kind without data of its own (`deepseek`, `together`, `ollama`, `vllm`, `llamacpp`,
 /// `openai_compatible`, …) speaks what all servers understand.

@@ -10,14 +10,9 @@ use crate::provider::Target;
 use crate::provider::body::{self, Body};
 use crate::provider::params::{Asked, REASONING_MEMBERS, is_reasoning};
 use crate::transport::HttpRequest;
-use crate::types::{
-    Content, Failure, Message, Part, Request, ResponseFormat, Role, Tool, ToolChoice,
-};
+use crate::types::{Content, Failure, Message, Part, Request, ResponseFormat, Role, Tool, ToolChoice};
 
-pub(super) fn encode(
-    target: &Target<'_>,
-    request: &Request,
-) -> Result<(HttpRequest, Vec<String>), Failure> {
+pub(super) fn encode(target: &Target<'_>, request: &Request) -> Result<(HttpRequest, Vec<String>), Failure> {
     let dialect = dialect::of(target.kind);
     let asked = Asked::new(target, request);
     let history = History {
@@ -31,10 +26,7 @@ pub(super) fn encode(
     body.put("messages", &history);
     if !request.tools.is_empty() {
         body.put("tools", &Tools(&request.tools, asked.strict_tools));
-        body.put_some(
-            "tool_choice",
-            asked.tool_choice.map(|choice| tool_choice(dialect, choice)),
-        );
+        body.put_some("tool_choice", asked.tool_choice.map(|choice| tool_choice(dialect, choice)));
     }
     body.put_some(
         "response_format",
@@ -58,11 +50,8 @@ pub(super) fn encode(
     }
     let bytes = body.finish()?;
     let bearer = target.api_key.map(|key| format!("Bearer {}", key.expose()));
-    let own: Vec<(&'static str, &str)> = bearer
-        .as_deref()
-        .map(|bearer| ("authorization", bearer))
-        .into_iter()
-        .collect();
+    let own: Vec<(&'static str, &str)> =
+        bearer.as_deref().map(|bearer| ("authorization", bearer)).into_iter().collect();
     let http = body::post(target, request, "/chat/completions", &own, bytes)?;
     Ok((http, asked.warnings))
 }
@@ -106,9 +95,7 @@ fn ids<'a>(dialect: &Dialect, messages: &'a [Message]) -> BTreeMap<&'a str, Stri
 
 /// FNV-1a: the same id maps to the same nine characters in every request, so prompt caches stay warm.
 fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn nine_chars(mut number: u64) -> String {
@@ -177,10 +164,7 @@ impl Serialize for Entry<'_> {
                 .map(|call| Call {
                     id: self.id(&call.id),
                     kind: "function",
-                    function: Function {
-                        name: &call.name,
-                        arguments: &call.arguments,
-                    },
+                    function: Function { name: &call.name, arguments: &call.arguments },
                 })
                 .collect();
             map.serialize_entry("tool_calls", &calls)?;
@@ -203,12 +187,7 @@ struct Parts<'a>(&'a History<'a>, &'a [Part]);
 impl Serialize for Parts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let keeps_thinking = self.0.dialect.nine_char_ids && !self.0.strip_reasoning;
-        serializer.collect_seq(
-            self.1
-                .iter()
-                .filter(|part| keeps_thinking || !is_reasoning(part))
-                .map(PartRef),
-        )
+        serializer.collect_seq(self.1.iter().filter(|part| keeps_thinking || !is_reasoning(part)).map(PartRef))
     }
 }
 
@@ -226,13 +205,7 @@ impl Serialize for PartRef<'_> {
             Part::Image { url, detail } => {
                 let mut map = serializer.serialize_map(Some(2))?;
                 map.serialize_entry("type", "image_url")?;
-                map.serialize_entry(
-                    "image_url",
-                    &ImageUrl {
-                        url,
-                        detail: detail.as_deref(),
-                    },
-                )?;
+                map.serialize_entry("image_url", &ImageUrl { url, detail: detail.as_deref() })?;
                 map.end()
             }
             Part::Other(map) => map.serialize(serializer),

@@ -16,11 +16,7 @@ use crate::types::{Completion, Failure, Request};
 pub struct OpenAiChat;
 
 impl Provider for OpenAiChat {
-    fn encode(
-        &self,
-        target: &Target<'_>,
-        request: &Request,
-    ) -> Result<(HttpRequest, Vec<String>), Failure> {
+    fn encode(&self, target: &Target<'_>, request: &Request) -> Result<(HttpRequest, Vec<String>), Failure> {
         encode::encode(target, request)
     }
 
