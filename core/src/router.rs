@@ -1,14 +1,16 @@
 //! The handle users hold. It calls the other modules in the order of a request and decides nothing itself.
 
+mod call;
+
 use std::collections::HashMap;
-use std::future::{Future, IntoFuture, pending};
+use std::future::pending;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use serde_json::Value;
+
+pub use self::call::Call;
 
 use crate::config::{Credential, Format, Model, Policy, Task};
 use crate::driver::{self, Delivery, Job, Report, Seat};
@@ -19,9 +21,7 @@ use crate::provider::{self, Provider, Target};
 use crate::route::{Choice, route};
 use crate::transport::{Http, Transport};
 use crate::types::parse::{did_you_mean, kind_of};
-use crate::types::{
-    Amend, Attempt, Messages, Options, Outcome, Params, ParseError, Reply, Request, ResponseFormat, Tool, ToolChoice,
-};
+use crate::types::{Amend, Attempt, Messages, Options, Outcome, Params, ParseError, Reply, Request, ResponseFormat};
 
 /// Completes tasks. Cheap to clone; clones share connections and what was learned.
 #[derive(Clone)]
@@ -251,104 +251,6 @@ impl Router {
         known.extend(dropped);
         known.sort();
         known.dedup();
-    }
-}
-
-/// One call, to be awaited. Options set here win over the model alias's and the task's.
-#[must_use = "a call does nothing until it is awaited"]
-pub struct Call {
-    router: Router,
-    task: String,
-    messages: Result<Messages, ParseError>,
-    options: Result<Options, ParseError>,
-    cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-impl Call {
-    fn set(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        if let Ok(options) = &mut self.options {
-            change(options);
-        }
-        self
-    }
-
-    /// All options at once.
-    pub fn options(self, all: Options) -> Self {
-        self.set(|options| *options = all)
-    }
-
-    /// For whom the call is made.
-    pub fn customer(self, customer: impl Into<String>) -> Self {
-        self.set(|options| options.customer = Some(customer.into()))
-    }
-
-    /// A free label of the call.
-    pub fn metadata(self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.set(|options| {
-            options.metadata.insert(key.into(), value.into());
-        })
-    }
-
-    /// Tools the model may call.
-    pub fn tools(self, tools: impl Into<Vec<Tool>>) -> Self {
-        self.set(|options| options.tools = tools.into())
-    }
-
-    /// Whether and which tool must be called.
-    pub fn tool_choice(self, choice: ToolChoice) -> Self {
-        self.set(|options| options.tool_choice = Some(choice))
-    }
-
-    /// The shape of the answer.
-    pub fn response_format(self, format: ResponseFormat) -> Self {
-        self.set(|options| options.response_format = Some(format))
-    }
-
-    /// 0 is the most likely answer.
-    pub fn temperature(self, temperature: f64) -> Self {
-        self.set(|options| options.params.temperature = Some(temperature))
-    }
-
-    /// The most tokens the answer may have.
-    pub fn max_output_tokens(self, tokens: u64) -> Self {
-        self.set(|options| options.params.max_output_tokens = Some(tokens))
-    }
-
-    /// Tightens the task's deadline.
-    pub fn timeout(self, timeout: Duration) -> Self {
-        self.set(|options| {
-            options.timeout_ms = Some(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
-        })
-    }
-
-    /// Pins one candidate, an alias or `provider/model`, and allows no other unless [`Call::allow_fallback`] does.
-    pub fn model(self, model: impl Into<String>) -> Self {
-        self.set(|options| options.model = Some(model.into()))
-    }
-
-    /// Whether stand-ins may serve this call.
-    pub fn allow_fallback(self, allow: bool) -> Self {
-        self.set(|options| options.allow_fallback = Some(allow))
-    }
-
-    /// Sent as `Idempotency-Key` with every attempt.
-    pub fn idempotency_key(self, key: impl Into<String>) -> Self {
-        self.set(|options| options.idempotency_key = Some(key.into()))
-    }
-
-    /// Ends the call with kind `cancelled` and its trail when `cancelled` resolves. Without it, drop the call.
-    pub fn cancel_on(mut self, cancelled: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.cancelled = Box::pin(cancelled);
-        self
-    }
-}
-
-impl IntoFuture for Call {
-    type Output = Result<Reply, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.router.clone().run(self))
     }
 }
 

@@ -314,7 +314,10 @@ mod tests {
                     ("anyOf", Value::Array(list)) => list.iter().for_each(visit),
                     ("items" | "additionalProperties", inner) => visit(inner),
                     ("format", format) => {
-                        assert!(["int64", "uint64", "uint32", "double"].contains(&format.as_str().unwrap()), "{format}")
+                        assert!(
+                            ["int64", "uint64", "uint32", "double"].contains(&format.as_str().unwrap()),
+                            "{format}"
+                        );
                     }
                     (keyword, _) => assert!(CHECKED.contains(&keyword) || REMARKS.contains(&keyword), "{keyword}"),
                 }

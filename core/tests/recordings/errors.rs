@@ -9,7 +9,7 @@ fn words(value: &Value, into: &mut Vec<String>) {
         Value::Number(number) => into.push(number.to_string()),
         Value::Array(items) => items.iter().for_each(|item| words(item, into)),
         Value::Object(map) => {
-            map.iter().filter(|(key, _)| *key != "failed_generation").for_each(|(_, value)| words(value, into))
+            map.iter().filter(|(key, _)| *key != "failed_generation").for_each(|(_, value)| words(value, into));
         }
         _ => {}
     }
