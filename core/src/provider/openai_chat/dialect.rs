@@ -26,6 +26,9 @@ pub(super) struct Dialect {
     pub(super) required: &'static str,
     /// Members of earlier answers that the server refuses to see again.
     pub(super) refuses: &'static [&'static str],
+    /// Whether a JSON Schema is said as `{type: "json_object", schema}` (llama.cpp, whose older servers and Python sibling
+    /// know only that form).
+    pub(super) schema_in_object: bool,
     /// Whether tool call ids must be nine letters or digits (Mistral).
     pub(super) nine_char_ids: bool,
 }
@@ -37,8 +40,11 @@ const PLAIN: Dialect = Dialect {
     effort: Effort::Plain,
     required: "required",
     refuses: &[],
+    schema_in_object: false,
     nine_char_ids: false,
 };
+
+const LLAMACPP: Dialect = Dialect { schema_in_object: true, ..PLAIN };
 
 const OPENAI: Dialect =
     Dialect { max_tokens: "max_completion_tokens", developer: true, refuses: &REASONING_MEMBERS, ..PLAIN };
@@ -78,12 +84,13 @@ const OPENROUTER: Dialect = Dialect { effort: Effort::Nested, ..PLAIN };
 
 const XAI: Dialect = Dialect { max_tokens: "max_completion_tokens", ..PLAIN };
 
-/// The dialect of a provider kind. A kind without data of its own (`deepseek`, `together`, `ollama`, `vllm`, `llamacpp`,
+/// The dialect of a provider kind. A kind without data of its own (`deepseek`, `together`, `ollama`, `vllm`,
 /// `openai_compatible`, …) speaks what all servers understand.
 pub(super) fn of(kind: &str) -> &'static Dialect {
     match kind {
         "openai" | "azure" => &OPENAI,
         "groq" => &GROQ,
+        "llamacpp" => &LLAMACPP,
         "mistral" => &MISTRAL,
         "openrouter" => &OPENROUTER,
         "xai" | "cerebras" => &XAI,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::dialect::{self, Dialect, Effort};
 use crate::provider::Target;
@@ -34,7 +34,7 @@ pub(super) fn encode(target: &Target<'_>, request: &Request) -> Result<(HttpRequ
             .response_format
             .as_ref()
             .filter(|format| **format != ResponseFormat::Text)
-            .map(ResponseFormat::to_value),
+            .map(|format| response_format(dialect, format)),
     );
     let params = &asked.params;
     body.put_some("temperature", params.temperature);
@@ -54,6 +54,15 @@ pub(super) fn encode(target: &Target<'_>, request: &Request) -> Result<(HttpRequ
         bearer.as_deref().map(|bearer| ("authorization", bearer)).into_iter().collect();
     let http = body::post(target, request, "/chat/completions", &own, bytes)?;
     Ok((http, asked.warnings))
+}
+
+fn response_format(dialect: &Dialect, format: &ResponseFormat) -> Value {
+    match format {
+        ResponseFormat::JsonSchema { schema, .. } if dialect.schema_in_object => {
+            json!({"type": "json_object", "schema": schema})
+        }
+        format => format.to_value(),
+    }
 }
 
 fn tool_choice(dialect: &Dialect, choice: &ToolChoice) -> Value {
