@@ -106,7 +106,7 @@ pub struct Ladder {
     retry_at: Option<(usize, Duration)>,
     /// The failure to raise when nothing is left: that of the candidate nearest to the primary.
     failure: Option<(usize, Failure)>,
-    /// That failure surfaces: nothing new is begun, only what runs may still answer.
+    /// That failure surfaces: nothing new is begun, only candidates nearer to the primary may still answer.
     halted: bool,
     /// An answer that the task would rather have from another candidate.
     held: Option<usize>,
@@ -231,17 +231,16 @@ impl Ladder {
         };
         self.trail.failed(line, failure, now);
         let verdict = verdict(failure.kind, failure.subkind);
-        let was_halted = self.halted;
-        if !was_halted && self.surfaces(verdict, failure) {
-            self.halted = true;
-            self.race_at = None;
-            self.failure = Some((candidate, failure.clone()));
-        } else if !was_halted && self.failure.as_ref().is_none_or(|(nearest, _)| candidate <= *nearest) {
+        let surfaces = self.surfaces(verdict, failure);
+        let nearest = self.failure.as_ref().is_none_or(|(nearest, _)| candidate <= *nearest);
+        if !self.halted && (surfaces || nearest) {
             self.failure = Some((candidate, failure.clone()));
         }
+        self.halted |= surfaces;
         if self.halted {
-            if self.busy() {
-                self.trail.decided(line, Next::Race, "another attempt is still running");
+            self.race_at = None;
+            if self.runs_before(candidate) {
+                self.trail.decided(line, Next::Race, "an earlier candidate is still running");
             } else {
                 self.trail.decided(line, Next::Fail, format!("{} is not a reason to ask another model", failure.kind));
                 self.give_up(now, out);
@@ -389,9 +388,10 @@ impl Ladder {
     }
 
     fn give_up(&mut self, now: Duration, out: &mut Vec<Action>) {
-        if let Some(held) = self.held.filter(|_| !self.halted) {
+        if let Some(held) = self.held {
             return self.deliver(held, now, out);
         }
+        self.cancel_flying(Outcome::Cancelled, "the call was given up", now, out);
         self.done = true;
         if let Some((candidate, failure)) = self.failure.take() {
             out.push(Action::Fail { failure, candidate: Some(candidate) });
@@ -426,6 +426,12 @@ impl Ladder {
     /// Whether anything else may still bring an answer.
     fn busy(&self) -> bool {
         self.retry_at.is_some() || self.flying().next().is_some()
+    }
+
+    /// Whether a candidate nearer to the primary may still bring an answer.
+    fn runs_before(&self, candidate: usize) -> bool {
+        let waits = self.retry_at.is_some_and(|(waiting, _)| waiting < candidate);
+        waits || self.flying().any(|flight| flight.candidate < candidate)
     }
 
     /// Takes an attempt out of the air: its candidate and its line in the trail.
