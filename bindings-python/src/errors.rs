@@ -4,13 +4,22 @@ use locum::types::ParseError;
 use locum::{Error, ErrorKind};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::convert::{Trouble, to_python};
 
 /// The exception for an error of the core.
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
-    from_fields(py, &error.to_value())
+    from_fields(py, &fields(error))
+}
+
+/// With the trail as a table, since a Python exception has nothing of the core's to make it from later.
+fn fields(error: &Error) -> Value {
+    let mut fields = error.to_value();
+    if let Some(fields) = fields.as_object_mut() {
+        fields.insert("_trail".to_owned(), error.trail().into());
+    }
+    fields
 }
 
 /// For a task's messages or options that are no JSON data; `root` is the argument they were passed as.
@@ -50,7 +59,7 @@ pub(crate) fn config_problem(py: Python<'_>, problem: &str) -> PyErr {
     from_fields(py, &fields)
 }
 
-fn from_fields(py: Python<'_>, fields: &serde_json::Value) -> PyErr {
+fn from_fields(py: Python<'_>, fields: &Value) -> PyErr {
     static FROM_FIELDS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let made = FROM_FIELDS
         .import(py, "locum.errors", "from_fields")

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use locum::{Error, Reply, Router};
-use pyo3::exceptions::{PyNotImplementedError, PyRuntimeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit, intern};
@@ -229,7 +229,7 @@ fn watch(event_loop: &Bound<'_, PyAny>, mailbox: Mailbox) -> PyResult<()> {
                 queue.lock().bell = Some((reader, writer));
                 return Ok(());
             }
-            Err(error) if error.is_instance_of::<PyNotImplementedError>(py) => {}
+            Err(error) if error.is_instance_of::<pyo3::exceptions::PyNotImplementedError>(py) => {}
             Err(error) => return Err(error),
         }
     }
@@ -245,16 +245,20 @@ pub(crate) struct Mailbox {
 
 #[pymethods]
 impl Mailbox {
-    /// Hands every finished call to its future. The loop calls it when the bell has rung.
-    fn drain(&self, py: Python<'_>) {
+    /// Hands every finished call to its future. The loop calls it when the bell has rung, and reports what it raises.
+    fn drain(&self, py: Python<'_>) -> PyResult<()> {
+        let mut all = Ok(());
         for (id, outcome) in self.post.queue.take() {
             let Some(waiting) = self.post.remove(id) else {
                 continue;
             };
-            if let Err(error) = hand_over(py, &waiting, outcome) {
-                error.write_unraisable(py, Some(waiting.future.bind(py)));
+            // One call's trouble is not the others'.
+            let one = hand_over(py, &waiting, outcome);
+            if let Err(earlier) = mem::replace(&mut all, one) {
+                earlier.write_unraisable(py, None);
             }
         }
+        all
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -282,7 +286,6 @@ fn hand_over(py: Python<'_>, waiting: &Waiting, outcome: Option<Outcome>) -> PyR
     if future.call_method0(intern!(py, "done"))?.is_truthy()? {
         return Ok(());
     }
-    notices::log(py, &waiting.router)?;
     match outcome {
         Some(Ok(answer)) => {
             future.call_method1(intern!(py, "set_result"), (reply::Reply::new(answer),))?
@@ -298,7 +301,7 @@ fn hand_over(py: Python<'_>, waiting: &Waiting, outcome: Option<Outcome>) -> PyR
             future.call_method1(intern!(py, "set_exception"), (bug,))?
         }
     };
-    Ok(())
+    notices::log(py, &waiting.router)
 }
 
 /// The right to cancel a call.

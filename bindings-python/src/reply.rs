@@ -146,6 +146,11 @@ impl Reply {
         once(py, &self.raw, || self.reply.raw().clone())
     }
 
+    /// The attempts as a table for people.
+    fn trail(&self) -> String {
+        self.reply.trail()
+    }
+
     /// Everything but `raw`, as plain data.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, &self.reply.to_value())

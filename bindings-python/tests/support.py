@@ -8,10 +8,10 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from locum import LocumError, Reply, Router
 from locum.testing import Mock
@@ -67,7 +67,7 @@ def config(mock: Mock, *upstreams: str, **task: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def playing(script: Mapping[str, Any], **task: Any) -> Iterator[tuple[Mock, Router]]:
+def playing(script: Mapping[str, Any], **task: Any) -> Generator[tuple[Mock, Router], None, None]:
     """A mock of the script, and a router whose task ``chat`` tries its upstreams in order."""
     with Mock(script) as mock:
         yield mock, Router(config(mock, *script, **task))
@@ -96,11 +96,10 @@ def closed(mock: Mock, number: int = 0) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """Named tuples as dicts and tuples as lists, as the core writes them."""
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {key: plain(member) for key, member in value._asdict().items()}  # type: ignore[attr-defined]
+    if hasattr(value, "_asdict"):
+        return {key: plain(member) for key, member in value._asdict().items()}
     if isinstance(value, (tuple, list)):
-        items: Sequence[Any] = value
-        return [plain(item) for item in items]
+        return [plain(item) for item in cast("Sequence[Any]", value)]
     return value
 
 

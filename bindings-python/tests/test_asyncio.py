@@ -25,7 +25,7 @@ T = TypeVar("T")
 class NoReaderLoop(asyncio.SelectorEventLoop):
     """As the default loop of Windows, it cannot watch a pipe."""
 
-    def add_reader(self, *args: Any) -> None:
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
         raise NotImplementedError
 
 
@@ -173,6 +173,10 @@ def test_a_loop_in_each_of_eight_threads(new_loop: Callable[[], asyncio.Abstract
         assert counts == [25] * 8
 
 
+def ignore(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
+    pass
+
+
 def test_closing_a_loop_ends_its_calls() -> None:
     with playing({"a": [{"silence": True}]}) as (mock, router):
         loop = asyncio.new_event_loop()
@@ -182,7 +186,7 @@ def test_closing_a_loop_ends_its_calls() -> None:
         loop.close()
         closed(mock)
         # The task can never run again, of which asyncio would complain.
-        loop.set_exception_handler(lambda *_: None)
+        loop.set_exception_handler(ignore)
         del task
         gc.collect()
 

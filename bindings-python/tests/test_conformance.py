@@ -84,7 +84,8 @@ def script(scenario: dict[str, Any]) -> dict[str, Any]:
 
 async def make(router: Router, call: dict[str, Any]) -> Reply | LocumError | None:
     """The outcome of a call; None if it was cancelled."""
-    task = asyncio.create_task(router.complete(call["task"], call["messages"], **call.get("options") or {}))
+    options: dict[str, Any] = call.get("options") or {}
+    task = asyncio.create_task(router.complete(call["task"], call["messages"], **options))
     if "cancel_after_ms" in call:
         asyncio.get_running_loop().call_later(call["cancel_after_ms"] / 1000, task.cancel)
     try:

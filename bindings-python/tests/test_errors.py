@@ -87,6 +87,7 @@ def test_the_whole_ladder_is_told() -> None:
         ("b/model", "server_error", "fail"),
     ]
     assert "b/model server_error" in str(error)
+    assert [line.split()[0] for line in error.trail().splitlines()[1:]] == ["a/model", "b/model"]
 
 
 def test_pickling_and_copying_keep_everything() -> None:
@@ -98,7 +99,7 @@ def test_pickling_and_copying_keep_everything() -> None:
         for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
             assert type(twin) is type(error)
             assert error_fields(twin) == error_fields(error)
-            assert twin.args == error.args
+            assert (twin.args, twin.trail()) == (error.args, error.trail())
 
 
 def test_no_error_holds_the_request() -> None:
@@ -111,7 +112,7 @@ def test_no_error_holds_the_request() -> None:
 
 
 def test_every_problem_of_a_configuration() -> None:
-    config = {"providers": {"a": {"kind": "opnai"}}, "tasks": {"chat": {"primary": "a/m", "fallbak": []}}}
+    config: dict[str, Any] = {"providers": {"a": {"kind": "opnai"}}, "tasks": {"chat": {"primary": "a/m", "fallbak": []}}}
     with pytest.raises(locum.ConfigError) as caught:
         Router(config)
     assert len(caught.value.problems) == 2

@@ -141,7 +141,7 @@ def test_a_reply_goes_on_the_chat() -> None:
 
 
 def test_numbers_and_text_arrive_unchanged() -> None:
-    data = {
+    data: dict[str, Any] = {
         "int": 2**63 - 1,
         "negative": -(2**63),
         "unsigned": 2**64 - 1,

@@ -71,6 +71,8 @@ class Reply:
     @property
     def raw(self) -> Any:
         """The provider's own body."""
+    def trail(self) -> str:
+        """The attempts as a table for people, a line each."""
     def to_dict(self) -> dict[str, Any]:
         """Everything but ``raw``, as plain data."""
 

@@ -73,11 +73,16 @@ class LocumError(Exception):
     """Things worth knowing beside the failure."""
     problems: tuple[str, ...] = ()
     """For a configuration: every problem found, one sentence each."""
+    _trail: str = ""
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message)
         # As the instance's own attributes they travel with it through pickle.
         self.__dict__.update(fields)
+
+    def trail(self) -> str:
+        """The attempts as a table for people, a line each."""
+        return self._trail
 
 
 class RateLimited(LocumError):
