@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::convert::to_python;
 
-/// The answer to a call.
+/// The answer to a call, with the whole trail of how it came about.
 #[pyclass(frozen, module = "locum")]
 pub(crate) struct Reply {
     reply: locum::Reply,
@@ -32,21 +32,25 @@ impl Reply {
 
 #[pymethods]
 impl Reply {
+    /// The text; a refusal's words too.
     #[getter]
     fn text(&self) -> &str {
         self.reply.text()
     }
 
+    /// Visible reasoning.
     #[getter]
     fn reasoning(&self) -> Option<&str> {
         self.reply.reasoning()
     }
 
+    /// The answer as the assistant message to append to the chat.
     #[getter]
     fn message<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         once(py, &self.message, || self.reply.message().to_value())
     }
 
+    /// Tools the model wants called.
     #[getter]
     fn tool_calls<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         static TOOL_CALL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -58,6 +62,7 @@ impl Reply {
         PyTuple::new(py, calls?)
     }
 
+    /// The answer parsed as JSON, when a JSON format was asked for.
     #[getter]
     fn parsed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         once(py, &self.parsed, || {
@@ -65,6 +70,7 @@ impl Reply {
         })
     }
 
+    /// Why the model stopped.
     #[getter]
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         static FINISH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -74,6 +80,7 @@ impl Reply {
             .call1((finish.unified.as_str(), finish.raw.as_deref()))
     }
 
+    /// Tokens of the winning attempt, where the provider reported them.
     #[getter]
     fn usage<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         static USAGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -85,51 +92,61 @@ impl Reply {
         usage.transpose()
     }
 
+    /// USD over all attempts, where any is known.
     #[getter]
     fn cost(&self) -> Option<f64> {
         self.reply.cost
     }
 
+    /// Who answered, as `provider/model`.
     #[getter]
     fn model(&self) -> &str {
         &self.reply.model
     }
 
+    /// The provider's name in the configuration.
     #[getter]
     fn provider(&self) -> &str {
         &self.reply.provider
     }
 
+    /// The task.
     #[getter]
     fn task(&self) -> &str {
         &self.reply.task
     }
 
+    /// From the call to the answer.
     #[getter]
     fn latency_ms(&self) -> f64 {
         millis(self.reply.latency)
     }
 
+    /// From the call to the first content, for streams.
     #[getter]
     fn first_token_ms(&self) -> Option<f64> {
         self.reply.first_token.map(millis)
     }
 
+    /// The provider's id of the exchange.
     #[getter]
     fn request_id(&self) -> Option<&str> {
         self.reply.request_id()
     }
 
+    /// Things worth knowing that are not failures.
     #[getter]
     fn warnings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, &self.reply.warnings)
     }
 
+    /// Whether another than the first candidate answered.
     #[getter]
     fn fallback_used(&self) -> bool {
         self.reply.fallback_used
     }
 
+    /// What was tried and what was passed over, in order.
     #[getter]
     fn attempts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         static ATTEMPT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -141,6 +158,7 @@ impl Reply {
         PyTuple::new(py, attempts?)
     }
 
+    /// The provider's own body.
     #[getter]
     fn raw<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         once(py, &self.raw, || self.reply.raw().clone())

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -189,6 +190,21 @@ def test_closing_a_loop_ends_its_calls() -> None:
         loop.set_exception_handler(ignore)
         del task
         gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_loop_thrown_away_takes_its_calls_along() -> None:
+    with playing({"a": [{"silence": True}]}) as (mock, router):
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(ignore)
+        task = loop.create_task(router.complete("chat", "Hi"))
+        loop.run_until_complete(asyncio.sleep(0))
+        seen(mock)
+        gone = weakref.ref(loop)
+        del loop, task
+        gc.collect()
+        assert gone() is None
+        closed(mock)
 
 
 def test_cancellations_that_meet_their_results(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:

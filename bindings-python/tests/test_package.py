@@ -43,7 +43,7 @@ def test_both_calls_take_the_same_options() -> None:
     for option in list(options.values())[3:]:
         assert option.kind is inspect.Parameter.KEYWORD_ONLY
         assert option.default is None
-        assert f"            {option.name}: " in str(Router.complete.__doc__)
+        assert f"\n    {option.name}: " in str(inspect.getdoc(Router.complete))
 
 
 def test_a_reply_cannot_be_changed_or_made() -> None:
@@ -58,6 +58,7 @@ def test_a_reply_cannot_be_changed_or_made() -> None:
         assert reply.raw is reply.raw
         assert reply.raw["choices"][0]["message"]["content"] == "[1]"
         assert "raw" not in reply.to_dict()
+        assert reply.trail().splitlines()[1].split()[:2] == ["a/model", "ok"]
 
 
 def test_structured_answers_are_parsed() -> None:
