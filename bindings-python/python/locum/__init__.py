@@ -1,0 +1,75 @@
+"""Embedded multi-model LLM fallback: name the task, one file decides the models.
+
+>>> from locum import Router
+>>> router = Router.from_file("locum.toml")
+>>> reply = await router.complete("support_chat", "My invoice is wrong")
+>>> reply.text, reply.model
+"""
+
+from locum._core import Reply, __version__
+from locum.errors import (
+    Authentication,
+    Cancelled,
+    ConfigError,
+    ConnectionFailed,
+    ContentFiltered,
+    ContextOverflow,
+    InvalidRequest,
+    LocumError,
+    MalformedResponse,
+    ModelNotFound,
+    NoCandidate,
+    Overloaded,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+    Refused,
+    RequestTooLarge,
+    ServerError,
+    Timeout,
+    Unsupported,
+)
+from locum.router import DefaultRouter, Router
+from locum.types import Attempt, Finish, Messages, Partial, ToolCall, Usage
+
+__all__ = [
+    "Attempt",
+    "Authentication",
+    "Cancelled",
+    "ConfigError",
+    "ConnectionFailed",
+    "ContentFiltered",
+    "ContextOverflow",
+    "Finish",
+    "InvalidRequest",
+    "LocumError",
+    "MalformedResponse",
+    "Messages",
+    "ModelNotFound",
+    "NoCandidate",
+    "Overloaded",
+    "Partial",
+    "PermissionDenied",
+    "QuotaExceeded",
+    "RateLimited",
+    "Refused",
+    "Reply",
+    "RequestTooLarge",
+    "Router",
+    "ServerError",
+    "Timeout",
+    "ToolCall",
+    "Unsupported",
+    "Usage",
+    "__version__",
+    "complete",
+    "complete_sync",
+]
+
+_default = DefaultRouter()
+
+complete = _default.complete
+"""``Router.complete`` of a router that ``Router.from_default`` makes when it is first needed."""
+
+complete_sync = _default.complete_sync
+"""``Router.complete_sync`` of the same router."""

@@ -1,0 +1,205 @@
+"""The handle users hold: :class:`Router`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from locum import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from os import PathLike
+
+    from locum.types import Messages
+
+__all__ = ["Router"]
+
+
+class Router:
+    """Completes tasks as one configuration says. Share it: between tasks, threads and event loops, and across forks."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """A router for a configuration as plain data, in snake_case or camelCase.
+
+        Raises:
+            ConfigError: listing every problem with its path.
+        """
+        self._native = _core.Router.from_config(config)
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> Router:
+        """Reads ``locum.toml``, or the same as ``.json``.
+
+        Raises:
+            ConfigError: listing every problem with its path and line.
+        """
+        return cls._of(_core.Router.from_file(path))
+
+    @classmethod
+    def from_default(cls) -> Router:
+        """Reads the file that the variable ``LOCUM_CONFIG`` names, else ``./locum.toml``.
+
+        Raises:
+            ConfigError: neither is there, or the file has problems.
+        """
+        return cls._of(_core.Router.from_default())
+
+    @classmethod
+    def _of(cls, native: _core.Router) -> Router:
+        router = cls.__new__(cls)
+        router._native = native
+        return router
+
+    @property
+    def tasks(self) -> list[str]:
+        """The names of the tasks."""
+        return self._native.tasks()
+
+    async def complete(
+        self,
+        task: str,
+        messages: Messages,
+        *,
+        customer: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_output_tokens: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        timeout_ms: int | None = None,
+        model: str | None = None,
+        allow_fallback: bool | None = None,
+        extra_body: Mapping[str, Mapping[str, Any]] | None = None,
+        idempotency_key: str | None = None,
+    ) -> _core.Reply:
+        """Completes ``messages`` as ``task`` says: the primary, and its stand-ins where it fails.
+
+        Cancelling the task that waits, also by a timeout, closes the connection to the provider at once.
+
+        Args:
+            task: A task of the configuration.
+            messages: OpenAI chat messages as dicts, dataclasses or pydantic models; or one string for a single
+                message of the user.
+            customer: For whom the call is made.
+            metadata: Free labels of the call.
+            tools: Functions the model may call, as OpenAI writes them.
+            tool_choice: ``auto``, ``none``, ``required``, or an object naming a function.
+            response_format: ``{"type": "json_object"}`` or a JSON Schema, as OpenAI writes them; the answer is then
+                in ``reply.parsed``.
+            temperature: 0 is the most likely answer; the upper end depends on the provider.
+            top_p: Nucleus sampling, 0 to 1.
+            max_output_tokens: The most tokens the answer may have, reasoning included.
+            stop: Texts that end the answer.
+            seed: Asks for the same answer again, where the provider supports it.
+            reasoning_effort: ``none``, ``low``, ``medium``, ``high``, … as the model understands it.
+            timeout_ms: Tightens the task's deadline, never loosens it.
+            model: Pins one candidate of the task: an alias or ``provider/model``.
+            allow_fallback: Whether stand-ins may serve this call; a pinned model implies they may not.
+            extra_body: Members to set in the request body, by provider name.
+            idempotency_key: Sent as ``Idempotency-Key`` with every attempt.
+
+        Raises:
+            LocumError: by kind, with the whole trail in ``attempts``.
+        """
+        future, ticket = self._native.submit(
+            task,
+            messages,
+            {
+                "customer": customer,
+                "metadata": metadata,
+                "tools": tools,
+                "tool_choice": tool_choice,
+                "response_format": response_format,
+                "temperature": temperature,
+                "top_p": top_p,
+                "max_output_tokens": max_output_tokens,
+                "stop": stop,
+                "seed": seed,
+                "reasoning_effort": reasoning_effort,
+                "timeout_ms": timeout_ms,
+                "model": model,
+                "allow_fallback": allow_fallback,
+                "extra_body": extra_body,
+                "idempotency_key": idempotency_key,
+            },
+        )
+        try:
+            return await future
+        except BaseException:  # Cancelled, or the coroutine was closed; after an error of the call it does nothing.
+            ticket.cancel()
+            raise
+
+    def complete_sync(
+        self,
+        task: str,
+        messages: Messages,
+        *,
+        customer: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_output_tokens: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        timeout_ms: int | None = None,
+        model: str | None = None,
+        allow_fallback: bool | None = None,
+        extra_body: Mapping[str, Mapping[str, Any]] | None = None,
+        idempotency_key: str | None = None,
+    ) -> _core.Reply:
+        """The same as :meth:`complete` for code without an event loop: blocks until the reply is there.
+
+        Other threads run meanwhile, and Ctrl-C ends it. Inside a coroutine it would hold up the loop.
+        """
+        return self._native.complete_sync(
+            task,
+            messages,
+            {
+                "customer": customer,
+                "metadata": metadata,
+                "tools": tools,
+                "tool_choice": tool_choice,
+                "response_format": response_format,
+                "temperature": temperature,
+                "top_p": top_p,
+                "max_output_tokens": max_output_tokens,
+                "stop": stop,
+                "seed": seed,
+                "reasoning_effort": reasoning_effort,
+                "timeout_ms": timeout_ms,
+                "model": model,
+                "allow_fallback": allow_fallback,
+                "extra_body": extra_body,
+                "idempotency_key": idempotency_key,
+            },
+        )
+
+    def __repr__(self) -> str:
+        """Names the tasks."""
+        return f"Router(tasks={self.tasks!r})"
+
+
+class DefaultRouter(Router):
+    """The router of ``locum.complete``: reads its configuration when it is first used."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> _core.Router:
+        if name != "_native":
+            raise AttributeError(name)
+        self._native = _core.Router.from_default()
+        return self._native
+
+    def __repr__(self) -> str:
+        """Reads nothing."""
+        return "DefaultRouter()"

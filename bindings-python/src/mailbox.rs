@@ -1,0 +1,342 @@
+//! How results reach an event loop: tokio's threads never touch Python.
+//!
+//! Every event loop has a **post office**: a queue of finished calls, a bell, and the futures that wait. A finished call is
+//! put into the queue; only if the queue was empty, the bell rings. The loop answers by emptying the whole queue on its own
+//! thread, where the Python objects are made. However many calls finish together, the loop wakes once.
+//!
+//! The bell is a pipe watched by `loop.add_reader`. The loop alone owns the [`Mailbox`], through that callback: when it is
+//! closed, the mailbox goes with it, and the calls still under way are aborted. Loops without `add_reader` (Windows' default
+//! one) get a thread that waits for the bell and calls `call_soon_threadsafe`: `locum/_bell.py`.
+
+use std::collections::HashMap;
+#[cfg(unix)]
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::mem;
+#[cfg(unix)]
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+
+use locum::{Error, Reply, Router};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::{PyTraverseError, PyVisit, intern};
+use tokio::task::AbortHandle;
+
+use crate::runtime::{Local, Process};
+use crate::{errors, notices, reply};
+
+type Outcome = Result<Reply, Error>;
+
+/// What has finished and was not fetched yet. Shared with the tasks, so it holds nothing of Python's.
+struct Queue {
+    inbox: Mutex<Inbox>,
+    /// For a thread that waits, where there is no pipe.
+    rung: Condvar,
+}
+
+#[derive(Default)]
+struct Inbox {
+    /// None for a call whose task panicked.
+    finished: Vec<(u64, Option<Outcome>)>,
+    /// Holds one byte exactly while `finished` is not empty, so neither end ever blocks.
+    #[cfg(unix)]
+    bell: Option<(PipeReader, PipeWriter)>,
+    /// For the thread: there is something new.
+    news: bool,
+    /// For the thread: nothing will come any more.
+    closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, id: u64, outcome: Option<Outcome>) {
+        let mut inbox = self.lock();
+        if inbox.closed {
+            return;
+        }
+        inbox.finished.push((id, outcome));
+        if inbox.finished.len() == 1 {
+            inbox.news = true;
+            self.rung.notify_one();
+            #[cfg(unix)]
+            if let Some((_, bell)) = &mut inbox.bell {
+                // Both ends are open and there is room, so it does not fail.
+                let _ = bell.write_all(&[0]);
+            }
+        }
+    }
+
+    fn close(&self) {
+        *self.lock() = Inbox {
+            closed: true,
+            ..Inbox::default()
+        };
+        self.rung.notify_all();
+    }
+
+    fn take(&self) -> Vec<(u64, Option<Outcome>)> {
+        let mut inbox = self.lock();
+        #[cfg(unix)]
+        if !inbox.finished.is_empty()
+            && let Some((bell, _)) = &mut inbox.bell
+        {
+            let _ = bell.read_exact(&mut [0]);
+        }
+        mem::take(&mut inbox.finished)
+    }
+}
+
+/// A task's promise to report: a panic in it must not leave the caller waiting for ever.
+struct Promise {
+    id: u64,
+    queue: Arc<Queue>,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.queue.push(self.id, None);
+        }
+    }
+}
+
+/// A call under way.
+struct Waiting {
+    future: Py<PyAny>,
+    task: AbortHandle,
+    router: Router,
+}
+
+/// The post office of one event loop.
+pub(crate) struct Post {
+    queue: Arc<Queue>,
+    /// Locked only while attached to Python and for no Python call, so it is free whenever Python forks.
+    waiting: Mutex<Local<HashMap<u64, Waiting>>>,
+    next: AtomicU64,
+}
+
+impl Post {
+    fn open() -> Arc<Self> {
+        Arc::new(Self {
+            queue: Arc::new(Queue {
+                inbox: Mutex::default(),
+                rung: Condvar::new(),
+            }),
+            waiting: Mutex::new(Local::new(HashMap::new())),
+            next: AtomicU64::new(0),
+        })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Local<HashMap<u64, Waiting>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remove(&self, id: u64) -> Option<Waiting> {
+        self.waiting().get_mut()?.remove(&id)
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        let Some(table) = self.waiting().take() else {
+            // In a forked child: a thread of the parent may have been at the queue when it forked, so it is left alone.
+            mem::forget(self.queue.clone());
+            return;
+        };
+        for (_, waiting) in table {
+            waiting.task.abort();
+        }
+        self.queue.close();
+    }
+}
+
+/// Starts a call; the future belongs to the running loop and will have the result.
+pub(crate) fn submit(
+    py: Python<'_>,
+    router: Router,
+    call: impl Future<Output = Outcome> + Send + 'static,
+) -> PyResult<(Py<PyAny>, Ticket)> {
+    static RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let event_loop = RUNNING_LOOP
+        .import(py, "asyncio", "get_running_loop")?
+        .call0()?;
+    let process = Process::current()?;
+    let post = post_of(process, &event_loop)?;
+    let future = event_loop
+        .call_method0(intern!(py, "create_future"))?
+        .unbind();
+    let id = post.next.fetch_add(1, Ordering::Relaxed);
+    let promise = Promise {
+        id,
+        queue: post.queue.clone(),
+    };
+    let task = process.handle().spawn(async move {
+        let promise = promise;
+        let outcome = call.await;
+        promise.queue.push(promise.id, Some(outcome));
+    });
+    // Not too late: the queue is emptied on this very thread.
+    if let Some(table) = post.waiting().get_mut() {
+        table.insert(
+            id,
+            Waiting {
+                future: future.clone_ref(py),
+                task: task.abort_handle(),
+                router,
+            },
+        );
+    }
+    Ok((
+        future,
+        Ticket {
+            post: Arc::downgrade(&post),
+            id,
+        },
+    ))
+}
+
+fn post_of(process: &Process, event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Post>> {
+    let address = event_loop.as_ptr().addr();
+    let posts = || process.posts.lock().unwrap_or_else(PoisonError::into_inner);
+    // An entry that is alive belongs to this loop, not to an earlier one at its address: the earlier one took its own along.
+    if let Some(post) = posts().get(&address).and_then(Weak::upgrade) {
+        return Ok(post);
+    }
+    let post = Post::open();
+    watch(event_loop, Mailbox { post: post.clone() })?;
+    let mut posts = posts();
+    posts.retain(|_, post| post.strong_count() > 0);
+    posts.insert(address, Arc::downgrade(&post));
+    Ok(post)
+}
+
+/// Gives the mailbox to the loop.
+fn watch(event_loop: &Bound<'_, PyAny>, mailbox: Mailbox) -> PyResult<()> {
+    let py = event_loop.py();
+    let queue = mailbox.post.queue.clone();
+    let mailbox = Bound::new(py, mailbox)?;
+    #[cfg(unix)]
+    {
+        let (reader, writer) = io::pipe()?;
+        let drain = mailbox.getattr(intern!(py, "drain"))?;
+        match event_loop.call_method1(intern!(py, "add_reader"), (reader.as_raw_fd(), drain)) {
+            Ok(_) => {
+                queue.lock().bell = Some((reader, writer));
+                return Ok(());
+            }
+            Err(error) if error.is_instance_of::<pyo3::exceptions::PyNotImplementedError>(py) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let watch = py.import("locum._bell")?.getattr("watch")?;
+    watch.call1((event_loop, mailbox, Bell { queue })).map(drop)
+}
+
+/// A loop's end of its post office.
+#[pyclass(frozen, weakref, module = "locum._core")]
+pub(crate) struct Mailbox {
+    post: Arc<Post>,
+}
+
+#[pymethods]
+impl Mailbox {
+    /// Hands every finished call to its future. The loop calls it when the bell has rung, and reports what it raises.
+    fn drain(&self, py: Python<'_>) -> PyResult<()> {
+        let mut all = Ok(());
+        for (id, outcome) in self.post.queue.take() {
+            let Some(waiting) = self.post.remove(id) else {
+                continue;
+            };
+            // One call's trouble is not the others'.
+            let one = hand_over(py, &waiting, outcome);
+            if let Err(earlier) = mem::replace(&mut all, one) {
+                earlier.write_unraisable(py, None);
+            }
+        }
+        all
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // No lock of another thread is waited for: without the table the collector merely frees less.
+        let Ok(table) = self.post.waiting.try_lock() else {
+            return Ok(());
+        };
+        for waiting in table.get().into_iter().flat_map(HashMap::values) {
+            visit.call(&waiting.future)?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        let abandoned = self.post.waiting().get_mut().map(mem::take);
+        for waiting in abandoned.into_iter().flat_map(HashMap::into_values) {
+            waiting.task.abort();
+        }
+    }
+}
+
+fn hand_over(py: Python<'_>, waiting: &Waiting, outcome: Option<Outcome>) -> PyResult<()> {
+    let future = waiting.future.bind(py);
+    // Cancelled, but its coroutine had no turn yet to say so.
+    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        return Ok(());
+    }
+    match outcome {
+        Some(Ok(answer)) => {
+            future.call_method1(intern!(py, "set_result"), (reply::Reply::new(answer),))?
+        }
+        Some(Err(error)) => future.call_method1(
+            intern!(py, "set_exception"),
+            (errors::exception(py, &error),),
+        )?,
+        None => {
+            let bug = PyRuntimeError::new_err(
+                "locum: the call broke off by a bug in Locum; stderr says where",
+            );
+            future.call_method1(intern!(py, "set_exception"), (bug,))?
+        }
+    };
+    notices::log(py, &waiting.router)
+}
+
+/// The right to cancel a call.
+#[pyclass(frozen, module = "locum._core")]
+pub(crate) struct Ticket {
+    post: Weak<Post>,
+    id: u64,
+}
+
+#[pymethods]
+impl Ticket {
+    /// Aborts the call and closes its connection; nothing, if it is over.
+    fn cancel(&self) {
+        if let Some(waiting) = self.post.upgrade().and_then(|post| post.remove(self.id)) {
+            waiting.task.abort();
+        }
+    }
+}
+
+/// What the thread of a loop without `add_reader` waits for.
+#[pyclass(frozen, module = "locum._core")]
+pub(crate) struct Bell {
+    queue: Arc<Queue>,
+}
+
+#[pymethods]
+impl Bell {
+    /// Blocks until something has finished: true. False when the loop is gone.
+    fn wait(&self, py: Python<'_>) -> bool {
+        py.detach(|| {
+            let quiet = |inbox: &mut Inbox| !inbox.news && !inbox.closed;
+            let inbox = self.queue.rung.wait_while(self.queue.lock(), quiet);
+            let mut inbox = inbox.unwrap_or_else(PoisonError::into_inner);
+            inbox.news = false;
+            !inbox.closed
+        })
+    }
+}

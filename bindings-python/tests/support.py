@@ -1,0 +1,130 @@
+"""What several test files need."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from locum import LocumError, Reply, Router
+from locum.testing import Mock
+
+T = TypeVar("T")
+
+KEY = "sk-python-do-not-print"
+
+ERROR_FIELDS = (
+    "kind",
+    "subkind",
+    "retryable",
+    "retry_after_ms",
+    "status",
+    "provider_code",
+    "in_stream",
+    "request_id",
+    "partial",
+    "model",
+    "provider",
+    "task",
+    "attempts",
+    "warnings",
+    "problems",
+)
+
+REPLY_FIELDS = (
+    "text",
+    "reasoning",
+    "message",
+    "tool_calls",
+    "parsed",
+    "finish",
+    "usage",
+    "cost",
+    "model",
+    "provider",
+    "task",
+    "latency_ms",
+    "first_token_ms",
+    "request_id",
+    "warnings",
+    "fallback_used",
+    "attempts",
+)
+
+
+def config(mock: Mock, *upstreams: str, **task: Any) -> dict[str, Any]:
+    """One task, ``chat``, whose candidates are a model at each of the upstreams."""
+    primary, *fallback = (f"{name}/model" for name in upstreams)
+    providers = {name: {"kind": "openai", "base_url": mock.url(name), "api_key": KEY} for name in upstreams}
+    return {"providers": providers, "tasks": {"chat": {"primary": primary, "fallback": fallback, **task}}}
+
+
+@contextmanager
+def playing(script: Mapping[str, Any], **task: Any) -> Generator[tuple[Mock, Router], None, None]:
+    """A mock of the script, and a router whose task ``chat`` tries its upstreams in order."""
+    with Mock(script) as mock:
+        yield mock, Router(config(mock, *script, **task))
+
+
+def eventually(look: Callable[[], T | None], within: float = 5.0) -> T:
+    """What ``look`` finds, as soon as it finds something."""
+    end = time.monotonic() + within
+    while True:
+        found = look()
+        if found is not None:
+            return found
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.002)
+
+
+def seen(mock: Mock, count: int = 1) -> list[dict[str, Any]]:
+    """The requests of the mock, as soon as there are ``count``."""
+    return eventually(lambda: mock.log() if len(mock.log()) >= count else None)
+
+
+def closed(mock: Mock, number: int = 0) -> dict[str, Any]:
+    """A request, as soon as the client has closed its connection before the answer."""
+    return eventually(lambda: next((e for e in mock.log()[number:] if e["closed_ms"] is not None), None))
+
+
+def plain(value: Any) -> Any:
+    """Named tuples as dicts and tuples as lists, as the core writes them."""
+    if hasattr(value, "_asdict"):
+        return {key: plain(member) for key, member in value._asdict().items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in cast("Sequence[Any]", value)]
+    return value
+
+
+def reply_fields(reply: Reply) -> dict[str, Any]:
+    """A reply's attributes, but for its tool calls in the core's form."""
+    fields = {name: plain(getattr(reply, name)) for name in REPLY_FIELDS}
+    for call in fields["tool_calls"]:
+        call["function"] = {"name": call.pop("name"), "arguments": call.pop("arguments")}
+        call["type"] = "function"
+    return fields
+
+
+def error_fields(error: LocumError) -> dict[str, Any]:
+    """An error's attributes, and its message."""
+    fields = {name: plain(getattr(error, name)) for name in ERROR_FIELDS}
+    return {"message": str(error), **fields}
+
+
+def run_python(code: str, *arguments: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
+    """Runs a program in an interpreter of its own, with warnings as errors."""
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment)
+
+
+def dumps(value: Any) -> str:
+    """Everything in it as text, to search it."""
+    return json.dumps(value, default=repr, ensure_ascii=False)

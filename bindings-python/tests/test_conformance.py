@@ -1,0 +1,180 @@
+"""Runs every scenario of ``core/tests/conformance`` through the Python API, as its README lays down."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import logging
+import time
+import traceback
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from support import dumps, error_fields, eventually, reply_fields
+
+from locum import ConfigError, LocumError, Reply, Router
+from locum.testing import Mock
+
+FOLDER = Path(__file__).parents[2] / "core" / "tests" / "conformance"
+
+SCENARIOS: list[dict[str, Any]] = [
+    {**scenario, "file": path.name} for path in sorted(FOLDER.glob("*.json")) for scenario in json.loads(path.read_text())
+]
+
+
+def matches(actual: Any, expected: Any, path: str) -> None:
+    """Fails with the place where ``actual`` is not as expected."""
+    if isinstance(expected, dict):
+        members = cast("dict[str, Any]", expected)
+        if len(members) == 1 and next(iter(members)).startswith("$"):
+            check(actual, *next(iter(members.items())), path)
+            return
+        assert isinstance(actual, dict), f"{path}: expected an object, found {actual!r}"
+        for key, value in members.items():
+            found = cast("dict[str, Any]", actual)
+            if not is_absent(value):
+                assert key in found, f"{path}.{key}: missing in {found}"
+            matches(found.get(key), value, f"{path}.{key}")
+    elif isinstance(expected, list):
+        items = cast("list[Any]", expected)
+        assert isinstance(actual, list), f"{path}: expected an array, found {actual!r}"
+        found_items = cast("list[Any]", actual)
+        assert len(found_items) == len(items), f"{path}: expected {len(items)} items, found {found_items!r}"
+        for i, (item, wanted) in enumerate(zip(found_items, items, strict=True)):
+            matches(item, wanted, f"{path}[{i}]")
+    else:
+        same = actual == expected and isinstance(actual, bool) == isinstance(expected, bool)
+        assert same, f"{path}: expected {expected!r}, found {actual!r}"
+
+
+def is_absent(expected: Any) -> bool:
+    return expected == {"$absent": True}
+
+
+def check(actual: Any, test: str, wanted: Any, path: str) -> None:
+    """A test of one value, such as ``{"$lte": 5}``."""
+    passed = {
+        "$contains": lambda: isinstance(actual, str) and wanted in actual,
+        "$any": lambda: actual is not None,
+        "$absent": lambda: actual is None,
+        "$lte": lambda: isinstance(actual, (int, float)) and actual <= wanted,
+        "$gte": lambda: isinstance(actual, (int, float)) and actual >= wanted,
+    }
+    assert test in passed, f"{path}: unknown test {test}"
+    assert passed[test](), f"{path}: expected {test} {wanted!r}, found {actual!r}"
+
+
+def prepare(scenario: dict[str, Any], mock: Mock) -> tuple[dict[str, Any], list[str]]:
+    """The configuration with addresses and keys, and the keys."""
+    configuration = copy.deepcopy(scenario["config"])
+    keys: list[str] = []
+    for name, provider in configuration["providers"].items():
+        keys.append(f"sk-conformance-{name}-do-not-print")
+        provider.setdefault("base_url", mock.url(name))
+        provider.setdefault("api_key", keys[-1])
+    return configuration, keys
+
+
+def script(scenario: dict[str, Any]) -> dict[str, Any]:
+    """The upstreams' script; those without one answer all the same."""
+    return {**{name: [] for name in scenario["config"]["providers"]}, **scenario.get("upstream", {})}
+
+
+async def make(router: Router, call: dict[str, Any]) -> Reply | LocumError | None:
+    """The outcome of a call; None if it was cancelled."""
+    options: dict[str, Any] = call.get("options") or {}
+    task = asyncio.create_task(router.complete(call["task"], call["messages"], **options))
+    if "cancel_after_ms" in call:
+        asyncio.get_running_loop().call_later(call["cancel_after_ms"] / 1000, task.cancel)
+    try:
+        return await task
+    except LocumError as error:
+        return error
+    except asyncio.CancelledError:
+        return None
+
+
+def compare(outcome: Reply | LocumError | None, expect: dict[str, Any]) -> str:
+    """Compares an outcome; answers with all that can be printed of it."""
+    if outcome is None:
+        assert expect.get("error") == {"kind": "cancelled"}, "cancelled unexpectedly"
+        return ""
+    if isinstance(outcome, LocumError):
+        which, fields = "error", error_fields(outcome)
+        printed = dumps(["".join(traceback.format_exception(outcome)), repr(outcome), outcome.__dict__])
+    else:
+        which, fields = "reply", reply_fields(outcome)
+        assert fields == outcome.to_dict()
+        printed = dumps([repr(outcome), outcome.raw])
+    assert which in expect, f"ended with an unexpected {which}: {fields}"
+    matches(fields, expect[which], which)
+    if "attempts" in expect:
+        matches(fields["attempts"], expect["attempts"], "attempts")
+    return printed + dumps(fields)
+
+
+def compare_log(mock: Mock, scenario: dict[str, Any]) -> None:
+    """Compares what the upstreams saw."""
+
+    def requests(name: str) -> list[dict[str, Any]]:
+        return [entry for entry in mock.log() if entry["upstream"] == name]
+
+    for name, count in scenario.get("seen", {}).items():
+        assert len(requests(name)) == count, f"seen.{name}: {len(requests(name))} requests, expected {count}"
+    for name, expected in scenario.get("requests", {}).items():
+
+        def look(name: str = name, expected: Any = expected) -> bool | None:
+            try:
+                matches(requests(name), expected, f"requests.{name}")
+            except AssertionError:
+                return None
+            return True
+
+        if "closed_ms" in dumps(expected):
+            try:
+                eventually(look, within=1.0)
+            except AssertionError:
+                pass  # The comparison below says what is missing.
+        matches(requests(name), expected, f"requests.{name}")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario["name"])
+def test_scenario(scenario: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Mock(script(scenario)) as mock:
+        configuration, keys = prepare(scenario, mock)
+        if "config_error" in scenario:
+            with pytest.raises(ConfigError) as refused:
+                Router(configuration)
+            matches(error_fields(refused.value), scenario["config_error"], "config_error")
+            printed = dumps([str(refused.value), refused.value.__dict__])
+        else:
+            printed = run_calls(scenario, Router(configuration))
+            compare_log(mock, scenario)
+        printed += dumps(mock.log()) + caplog.text
+    for key in keys:
+        assert key not in printed
+
+
+def run_calls(scenario: dict[str, Any], router: Router) -> str:
+    async def run() -> str:
+        printed = repr(router)
+        for call in scenario["calls"]:
+            begin = time.perf_counter()
+            outcome = await make(router, call)
+            took = (time.perf_counter() - begin) * 1000
+            expect = call["expect"]
+            printed += compare(outcome, expect)
+            assert took <= expect.get("within_ms", float("inf")), f"took {took} ms"
+            assert took >= expect.get("not_before_ms", 0), f"took only {took} ms"
+        return printed
+
+    return asyncio.run(run())
+
+
+def test_there_are_scenarios() -> None:
+    names = [scenario["name"] for scenario in SCENARIOS]
+    assert len(names) >= 40
+    assert len(set(names)) == len(names)
