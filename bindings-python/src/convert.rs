@@ -2,8 +2,8 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView,
-    PySequence, PyString, PyTuple, PyType,
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PySequence, PyString,
+    PyTuple, PyType,
 };
 use pyo3::{intern, sync::PyOnceLock};
 use serde_json::{Map, Number, Value};
@@ -23,24 +23,13 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     fn new(problem: impl Into<String>) -> Self {
-        Self {
-            path: String::new(),
-            problem: problem.into(),
-            cause: None,
-        }
+        Self { path: String::new(), problem: problem.into(), cause: None }
     }
 
     /// For a failure of `what`, an object that was asked for its data.
     fn raised(what: &Bound<'_, PyAny>, error: PyErr) -> Self {
-        let problem = format!(
-            "reading {} raised {}",
-            type_name(what),
-            type_name(error.value(what.py()))
-        );
-        Self {
-            cause: Some(error),
-            ..Self::new(problem)
-        }
+        let problem = format!("reading {} raised {}", type_name(what), type_name(error.value(what.py())));
+        Self { cause: Some(error), ..Self::new(problem) }
     }
 
     // The path grows while the error goes up, so that a walk without one pays nothing for it.
@@ -59,9 +48,7 @@ impl Trouble {
 
     /// The path below `root`, which may be empty.
     pub(crate) fn path_under(&self, root: &str) -> String {
-        format!("{root}{}", self.path)
-            .trim_start_matches('.')
-            .to_owned()
+        format!("{root}{}", self.path).trim_start_matches('.').to_owned()
     }
 }
 
@@ -73,11 +60,7 @@ pub(crate) fn to_value(object: &Bound<'_, PyAny>) -> Result<Value, Trouble> {
 /// Converts keyword arguments, of which None means that it was not given.
 pub(crate) fn to_options(arguments: &Bound<'_, PyDict>) -> Result<Value, Trouble> {
     let mut map = Map::new();
-    for (key, value) in arguments
-        .items()
-        .iter()
-        .filter_map(|pair| pair.extract::<(String, Bound<'_, PyAny>)>().ok())
-    {
+    for (key, value) in arguments.items().iter().filter_map(|pair| pair.extract::<(String, Bound<'_, PyAny>)>().ok()) {
         if !value.is_none() {
             let value = walk(&value, 1).map_err(|trouble| trouble.at_key(&key))?;
             map.insert(key, value);
@@ -130,22 +113,15 @@ fn record(object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> {
     if let Ok(mapping) = object.cast::<PyMapping>() {
         return members(&mapping.items().map_err(raised)?, depth);
     }
-    if let Some(dump) = object
-        .getattr_opt(intern!(object.py(), "model_dump"))
-        .map_err(raised)?
-    {
+    if let Some(dump) = object.getattr_opt(intern!(object.py(), "model_dump")).map_err(raised)? {
         let flags = PyDict::new(object.py());
         let asked = flags
             .set_item(intern!(object.py(), "mode"), intern!(object.py(), "json"))
             .and_then(|()| flags.set_item(intern!(object.py(), "exclude_none"), true));
-        let dumped = asked
-            .and_then(|()| dump.call((), Some(&flags)))
-            .map_err(raised)?;
+        let dumped = asked.and_then(|()| dump.call((), Some(&flags))).map_err(raised)?;
         return walk(&dumped, depth + 1);
     }
-    if let Some(fields) = object
-        .getattr_opt(intern!(object.py(), "__dataclass_fields__"))
-        .map_err(raised)?
+    if let Some(fields) = object.getattr_opt(intern!(object.py(), "__dataclass_fields__")).map_err(raised)?
         && fields.is_instance_of::<PyDict>()
     {
         return dataclass(object, depth);
@@ -155,10 +131,7 @@ fn record(object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> {
         || object.is_instance_of::<PyMemoryView>();
     match object.cast::<PySequence>() {
         Ok(sequence) if !binary => elements(sequence.to_list().map_err(raised)?.iter(), depth),
-        _ => Err(Trouble::new(format!(
-            "expected JSON data, found an object of type {}",
-            type_name(object)
-        ))),
+        _ => Err(Trouble::new(format!("expected JSON data, found an object of type {}", type_name(object)))),
     }
 }
 
@@ -174,9 +147,7 @@ fn dataclass(object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> 
         .map_err(raised)?;
     let mut map = Map::with_capacity(fields.len());
     for field in fields.iter() {
-        let name = field
-            .getattr(intern!(py, "name"))
-            .and_then(|name| Ok(name.cast_into::<PyString>()?));
+        let name = field.getattr(intern!(py, "name")).and_then(|name| Ok(name.cast_into::<PyString>()?));
         let name = name.map_err(raised)?;
         let value = object.getattr(&name).map_err(raised)?;
         if !value.is_none() {
@@ -191,16 +162,12 @@ fn dataclass(object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> 
 fn members(pairs: &Bound<'_, PyList>, depth: usize) -> Result<Value, Trouble> {
     let mut map = Map::with_capacity(pairs.len());
     for pair in pairs.iter() {
-        let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair
-            .extract()
-            .map_err(|error| Trouble::raised(&pair, error))?;
+        let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) =
+            pair.extract().map_err(|error| Trouble::raised(&pair, error))?;
         let key = match key.cast::<PyString>() {
             Ok(key) => string(key)?,
             Err(_) => {
-                return Err(Trouble::new(format!(
-                    "expected strings as keys, found {}",
-                    type_name(&key)
-                )));
+                return Err(Trouble::new(format!("expected strings as keys, found {}", type_name(&key))));
             }
         };
         let value = walk(&value, depth + 1).map_err(|trouble| trouble.at_key(&key))?;
@@ -209,37 +176,23 @@ fn members(pairs: &Bound<'_, PyList>, depth: usize) -> Result<Value, Trouble> {
     Ok(Value::Object(map))
 }
 
-fn elements<'py>(
-    items: impl Iterator<Item = Bound<'py, PyAny>>,
-    depth: usize,
-) -> Result<Value, Trouble> {
-    items
-        .enumerate()
-        .map(|(i, item)| walk(&item, depth + 1).map_err(|trouble| trouble.at_index(i)))
-        .collect()
+fn elements<'py>(items: impl Iterator<Item = Bound<'py, PyAny>>, depth: usize) -> Result<Value, Trouble> {
+    items.enumerate().map(|(i, item)| walk(&item, depth + 1).map_err(|trouble| trouble.at_index(i))).collect()
 }
 
 fn integer(object: &Bound<'_, PyAny>) -> Result<Value, Trouble> {
     if let Ok(number) = object.extract::<i64>() {
         return Ok(number.into());
     }
-    object
-        .extract::<u64>()
-        .map(Value::from)
-        .map_err(|_| Trouble::new("expected an integer of at most 64 bits"))
+    object.extract::<u64>().map(Value::from).map_err(|_| Trouble::new("expected an integer of at most 64 bits"))
 }
 
 fn string(text: &Bound<'_, PyString>) -> Result<String, Trouble> {
-    text.to_str()
-        .map(str::to_owned)
-        .map_err(|_| Trouble::new("expected Unicode text, found a lone surrogate"))
+    text.to_str().map(str::to_owned).map_err(|_| Trouble::new("expected Unicode text, found a lone surrogate"))
 }
 
 fn type_name(object: &Bound<'_, PyAny>) -> String {
-    object.get_type().name().map_or_else(
-        |_| "unknown".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+    object.get_type().name().map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The value as Python's own types.

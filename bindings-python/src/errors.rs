@@ -24,10 +24,7 @@ fn fields(error: &Error) -> Value {
 
 /// For a task's messages or options that are no JSON data; `root` is the argument they were passed as.
 pub(crate) fn invalid_request(py: Python<'_>, task: &str, root: &str, trouble: Trouble) -> PyErr {
-    let error = Error::from(ParseError {
-        path: trouble.path_under(root),
-        problem: trouble.problem,
-    });
+    let error = Error::from(ParseError { path: trouble.path_under(root), problem: trouble.problem });
     let mut fields = error.to_value();
     if let Some(fields) = fields.as_object_mut() {
         fields.insert("message".to_owned(), format!("{task}: {error}").into());
@@ -39,11 +36,7 @@ pub(crate) fn invalid_request(py: Python<'_>, task: &str, root: &str, trouble: T
 /// For a configuration that is no JSON data.
 pub(crate) fn config(py: Python<'_>, trouble: Trouble) -> PyErr {
     let path = trouble.path_under("");
-    let problem = if path.is_empty() {
-        trouble.problem
-    } else {
-        format!("{path}: {}", trouble.problem)
-    };
+    let problem = if path.is_empty() { trouble.problem } else { format!("{path}: {}", trouble.problem) };
     caused_by(py, config_problem(py, &problem), trouble.cause)
 }
 

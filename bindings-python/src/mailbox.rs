@@ -72,10 +72,7 @@ impl Queue {
     }
 
     fn close(&self) {
-        *self.lock() = Inbox {
-            closed: true,
-            ..Inbox::default()
-        };
+        *self.lock() = Inbox { closed: true, ..Inbox::default() };
         self.rung.notify_all();
     }
 
@@ -123,10 +120,7 @@ pub(crate) struct Post {
 impl Post {
     fn open() -> Arc<Self> {
         Arc::new(Self {
-            queue: Arc::new(Queue {
-                inbox: Mutex::default(),
-                rung: Condvar::new(),
-            }),
+            queue: Arc::new(Queue { inbox: Mutex::default(), rung: Condvar::new() }),
             waiting: Mutex::new(Local::new(HashMap::new())),
             next: AtomicU64::new(0),
         })
@@ -162,19 +156,12 @@ pub(crate) fn submit(
     call: impl Future<Output = Outcome> + Send + 'static,
 ) -> PyResult<(Py<PyAny>, Ticket)> {
     static RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let event_loop = RUNNING_LOOP
-        .import(py, "asyncio", "get_running_loop")?
-        .call0()?;
+    let event_loop = RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
     let process = Process::current()?;
     let post = post_of(process, &event_loop)?;
-    let future = event_loop
-        .call_method0(intern!(py, "create_future"))?
-        .unbind();
+    let future = event_loop.call_method0(intern!(py, "create_future"))?.unbind();
     let id = post.next.fetch_add(1, Ordering::Relaxed);
-    let promise = Promise {
-        id,
-        queue: post.queue.clone(),
-    };
+    let promise = Promise { id, queue: post.queue.clone() };
     let task = process.handle().spawn(async move {
         let promise = promise;
         let outcome = call.await;
@@ -182,22 +169,9 @@ pub(crate) fn submit(
     });
     // Not too late: the queue is emptied on this very thread.
     if let Some(table) = post.waiting().get_mut() {
-        table.insert(
-            id,
-            Waiting {
-                future: future.clone_ref(py),
-                task: task.abort_handle(),
-                router,
-            },
-        );
+        table.insert(id, Waiting { future: future.clone_ref(py), task: task.abort_handle(), router });
     }
-    Ok((
-        future,
-        Ticket {
-            post: Arc::downgrade(&post),
-            id,
-        },
-    ))
+    Ok((future, Ticket { post: Arc::downgrade(&post), id }))
 }
 
 fn post_of(process: &Process, event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Post>> {
@@ -287,17 +261,10 @@ fn hand_over(py: Python<'_>, waiting: &Waiting, outcome: Option<Outcome>) -> PyR
         return Ok(());
     }
     match outcome {
-        Some(Ok(answer)) => {
-            future.call_method1(intern!(py, "set_result"), (reply::Reply::new(answer),))?
-        }
-        Some(Err(error)) => future.call_method1(
-            intern!(py, "set_exception"),
-            (errors::exception(py, &error),),
-        )?,
+        Some(Ok(answer)) => future.call_method1(intern!(py, "set_result"), (reply::Reply::new(answer),))?,
+        Some(Err(error)) => future.call_method1(intern!(py, "set_exception"), (errors::exception(py, &error),))?,
         None => {
-            let bug = PyRuntimeError::new_err(
-                "locum: the call broke off by a bug in Locum; stderr says where",
-            );
+            let bug = PyRuntimeError::new_err("locum: the call broke off by a bug in Locum; stderr says where");
             future.call_method1(intern!(py, "set_exception"), (bug,))?
         }
     };

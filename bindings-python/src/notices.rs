@@ -11,9 +11,7 @@ pub(crate) fn log(py: Python<'_>, router: &Router) -> PyResult<()> {
     if notices.is_empty() {
         return Ok(());
     }
-    let logger = GET_LOGGER
-        .import(py, "logging", "getLogger")?
-        .call1(("locum",))?;
+    let logger = GET_LOGGER.import(py, "logging", "getLogger")?.call1(("locum",))?;
     for notice in notices {
         logger.call_method1("warning", ("%s", notice))?;
     }

@@ -21,12 +21,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn new(reply: locum::Reply) -> Self {
-        Self {
-            reply,
-            message: PyOnceLock::new(),
-            parsed: PyOnceLock::new(),
-            raw: PyOnceLock::new(),
-        }
+        Self { reply, message: PyOnceLock::new(), parsed: PyOnceLock::new(), raw: PyOnceLock::new() }
     }
 }
 
@@ -56,18 +51,14 @@ impl Reply {
         static TOOL_CALL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let class = TOOL_CALL.import(py, "locum.types", "ToolCall")?;
         let calls = self.reply.tool_calls().iter();
-        let calls: PyResult<Vec<_>> = calls
-            .map(|call| class.call1((&call.id, &call.name, &call.arguments)))
-            .collect();
+        let calls: PyResult<Vec<_>> = calls.map(|call| class.call1((&call.id, &call.name, &call.arguments))).collect();
         PyTuple::new(py, calls?)
     }
 
     /// The answer parsed as JSON, when a JSON format was asked for.
     #[getter]
     fn parsed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        once(py, &self.parsed, || {
-            self.reply.parsed.clone().unwrap_or_default()
-        })
+        once(py, &self.parsed, || self.reply.parsed.clone().unwrap_or_default())
     }
 
     /// Why the model stopped.
@@ -75,9 +66,7 @@ impl Reply {
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         static FINISH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let finish = self.reply.finish();
-        FINISH
-            .import(py, "locum.types", "Finish")?
-            .call1((finish.unified.as_str(), finish.raw.as_deref()))
+        FINISH.import(py, "locum.types", "Finish")?.call1((finish.unified.as_str(), finish.raw.as_deref()))
     }
 
     /// Tokens of the winning attempt, where the provider reported them.
@@ -85,10 +74,7 @@ impl Reply {
     fn usage<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         static USAGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let class = USAGE.import(py, "locum.types", "Usage")?;
-        let usage = self
-            .reply
-            .usage()
-            .map(|usage| named(py, class, &usage.to_value()));
+        let usage = self.reply.usage().map(|usage| named(py, class, &usage.to_value()));
         usage.transpose()
     }
 
@@ -152,9 +138,7 @@ impl Reply {
         static ATTEMPT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let class = ATTEMPT.import(py, "locum.types", "attempt")?;
         let attempts = self.reply.attempts.iter();
-        let attempts: PyResult<Vec<_>> = attempts
-            .map(|attempt| named(py, class, &attempt.to_value()))
-            .collect();
+        let attempts: PyResult<Vec<_>> = attempts.map(|attempt| named(py, class, &attempt.to_value())).collect();
         PyTuple::new(py, attempts?)
     }
 
@@ -176,17 +160,10 @@ impl Reply {
 
     /// Never shows what the model said.
     fn __repr__(&self) -> String {
-        let locum::Reply {
-            task,
-            model,
-            fallback_used,
-            ..
-        } = &self.reply;
+        let locum::Reply { task, model, fallback_used, .. } = &self.reply;
         let fallback_used = if *fallback_used { "True" } else { "False" };
         let finish = self.reply.finish().unified.as_str();
-        format!(
-            "Reply(task={task:?}, model={model:?}, finish={finish:?}, fallback_used={fallback_used})"
-        )
+        format!("Reply(task={task:?}, model={model:?}, finish={finish:?}, fallback_used={fallback_used})")
     }
 }
 
@@ -196,11 +173,7 @@ fn millis(time: Duration) -> f64 {
 }
 
 /// Calls a named tuple's class with the members as keyword arguments.
-fn named<'py>(
-    py: Python<'py>,
-    class: &Bound<'py, PyAny>,
-    members: &Value,
-) -> PyResult<Bound<'py, PyAny>> {
+fn named<'py>(py: Python<'py>, class: &Bound<'py, PyAny>, members: &Value) -> PyResult<Bound<'py, PyAny>> {
     let members = to_python(py, members)?.cast_into::<PyDict>()?;
     class.call((), Some(&members))
 }

@@ -33,10 +33,7 @@ impl Router {
     fn new(py: Python<'_>, made: Result<locum::Router, Error>) -> PyResult<Self> {
         let router = made.map_err(|error| errors::exception(py, &error))?;
         notices::log(py, &router)?;
-        Ok(Self {
-            policy: router.policy().clone(),
-            live: Mutex::new(Local::new(router)),
-        })
+        Ok(Self { policy: router.policy().clone(), live: Mutex::new(Local::new(router)) })
     }
 
     /// The core's router; in a forked child a new one, since the connections belong to the parent.
@@ -57,12 +54,8 @@ impl Router {
         task: &str,
         messages: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
-    ) -> PyResult<(
-        locum::Router,
-        impl Future<Output = Result<locum::Reply, Error>> + Send + 'static,
-    )> {
-        let invalid =
-            |root| move |trouble| errors::invalid_request(messages.py(), task, root, trouble);
+    ) -> PyResult<(locum::Router, impl Future<Output = Result<locum::Reply, Error>> + Send + 'static)> {
+        let invalid = |root| move |trouble| errors::invalid_request(messages.py(), task, root, trouble);
         let messages = convert::to_value(messages).map_err(invalid("messages"))?;
         let options = convert::to_options(options).map_err(invalid(""))?;
         let (router, task) = (self.live(), task.to_owned());
@@ -122,26 +115,19 @@ impl Router {
         let (router, call) = self.call(task, messages, options)?;
         let outcome = wait(py, Process::current()?.handle(), call)?;
         notices::log(py, &router)?;
-        outcome
-            .map(Reply::new)
-            .map_err(|error| errors::exception(py, &error))
+        outcome.map(Reply::new).map_err(|error| errors::exception(py, &error))
     }
 }
 
 /// Drives `call` detached from Python. On the main thread a signal handler that raises, such as Ctrl-C's, ends it: dropping
 /// the call closes its connection.
-fn wait<T: Send>(
-    py: Python<'_>,
-    runtime: &Handle,
-    call: impl Future<Output = T> + Send,
-) -> PyResult<T> {
+fn wait<T: Send>(py: Python<'_>, runtime: &Handle, call: impl Future<Output = T> + Send) -> PyResult<T> {
     if !on_main_thread(py)? {
         return Ok(py.detach(|| runtime.block_on(call)));
     }
     let mut call = pin!(call);
     loop {
-        let turn =
-            py.detach(|| runtime.block_on(async { timeout(SIGNAL_CHECK, call.as_mut()).await }));
+        let turn = py.detach(|| runtime.block_on(async { timeout(SIGNAL_CHECK, call.as_mut()).await }));
         match turn {
             Ok(outcome) => return Ok(outcome),
             Err(_) => py.check_signals()?,

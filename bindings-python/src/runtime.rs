@@ -30,15 +30,8 @@ pub(crate) struct Process {
 impl Process {
     fn new() -> io::Result<Self> {
         // One thread does the work of many calls, the second keeps a TLS handshake or a large body from holding them up.
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("locum")
-            .enable_all()
-            .build()?;
-        Ok(Self {
-            runtime,
-            posts: Mutex::default(),
-        })
+        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("locum").enable_all().build()?;
+        Ok(Self { runtime, posts: Mutex::default() })
     }
 
     /// Of this process; made when it is first asked for.
@@ -100,10 +93,7 @@ pub(crate) struct Local<T> {
 
 impl<T> Local<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self {
-            generation: GENERATION.load(Ordering::Acquire),
-            value: Some(value),
-        }
+        Self { generation: GENERATION.load(Ordering::Acquire), value: Some(value) }
     }
 
     fn is_here(&self) -> bool {
@@ -115,19 +105,11 @@ impl<T> Local<T> {
     }
 
     pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-        if self.is_here() {
-            self.value.as_mut()
-        } else {
-            None
-        }
+        if self.is_here() { self.value.as_mut() } else { None }
     }
 
     pub(crate) fn take(&mut self) -> Option<T> {
-        if self.is_here() {
-            self.value.take()
-        } else {
-            None
-        }
+        if self.is_here() { self.value.take() } else { None }
     }
 }
 

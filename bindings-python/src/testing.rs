@@ -22,9 +22,10 @@ pub(crate) struct Mock {
 impl Mock {
     fn with<T>(&self, ask: impl FnOnce(&testkit::Mock) -> T) -> PyResult<T> {
         let playing = self.playing.lock().unwrap_or_else(PoisonError::into_inner);
-        playing.get().map(ask).ok_or_else(|| {
-            PyRuntimeError::new_err("the mock is closed, or belongs to a parent process")
-        })
+        playing
+            .get()
+            .map(ask)
+            .ok_or_else(|| PyRuntimeError::new_err("the mock is closed, or belongs to a parent process"))
     }
 }
 
@@ -33,13 +34,10 @@ impl Mock {
     #[new]
     fn new(py: Python<'_>, script: &Bound<'_, PyAny>) -> PyResult<Self> {
         let script = to_value(script).map_err(|trouble| errors::config(py, trouble))?;
-        let script = Script::from_value(script)
-            .map_err(|error| errors::config_problem(py, &error.to_string()))?;
+        let script = Script::from_value(script).map_err(|error| errors::config_problem(py, &error.to_string()))?;
         let runtime = Process::current()?.handle();
         let mock = py.detach(|| runtime.block_on(testkit::Mock::start(script)))?;
-        Ok(Self {
-            playing: Mutex::new(Local::new(mock)),
-        })
+        Ok(Self { playing: Mutex::new(Local::new(mock)) })
     }
 
     fn url(&self, name: &str) -> PyResult<String> {
@@ -47,17 +45,12 @@ impl Mock {
     }
 
     fn log<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let seen: Value =
-            self.with(|mock| mock.log().iter().map(testkit::Seen::to_value).collect())?;
+        let seen: Value = self.with(|mock| mock.log().iter().map(testkit::Seen::to_value).collect())?;
         to_python(py, &seen)
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let playing = self
-            .playing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let playing = self.playing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mock) = playing {
             let runtime = Process::current()?.handle();
             py.detach(|| runtime.block_on(mock.stop(Duration::ZERO)));

@@ -157,7 +157,7 @@ impl Router {
         let choices = route(task, &request, &options).map_err(|error| error.with_task(&task.name))?;
         let seats: Vec<Arc<dyn Seat>> = choices.iter().map(|choice| self.seat(task, choice, &options)).collect();
         let job = Job {
-            ladder: Ladder::new(plan(task, &choices, &options), fastrand::u64(..)),
+            ladder: Ladder::new(plan(task, &choices, &options), seed()),
             seats,
             request: Arc::new(request),
             transport: self.inner.transport.clone(),
@@ -291,6 +291,11 @@ impl Seat for ModelSeat {
             connect_timeout: provider.connect_timeout,
         }
     }
+}
+
+/// A seed of its own for every call. Forked children inherit the generator's state, so the process counts too.
+fn seed() -> u64 {
+    fastrand::u64(..) ^ u64::from(std::process::id())
 }
 
 fn params(task: &Task, model: &Model, options: &Options) -> Params {

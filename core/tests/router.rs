@@ -39,8 +39,8 @@ async fn a_dropped_call_closes_its_socket() {
 #[tokio::test]
 async fn a_key_that_the_provider_quotes_is_taken_out() {
     let quoted = json!({"error": {"message": format!("Incorrect API key provided: {KEY}."), "type": "invalid_request_error", "code": format!("bad {KEY}")}});
-    let (_mock, router) =
-        play(json!({"a": [{"status": 401, "body": quoted}], "b": []}), json!({"strict": ["auth"]})).await;
+    let step = json!({"status": 401, "body": quoted, "headers": {"x-request-id": format!("req-{KEY}")}});
+    let (_mock, router) = play(json!({"a": [step], "b": []}), json!({"strict": ["auth"]})).await;
     let error = router.complete("t", "Hi").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Auth);
     let printed = format!("{error} {error:?} {} {:?} {:?}", error.to_value(), router.take_notices(), router.policy());

@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use crate::error::ErrorKind;
 use crate::provider::{Provider, Target};
-use crate::transport::{HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
+use crate::transport::{HeaderValue, HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
 use crate::types::{Amend, Completion, Failure, Request, Secret};
 
 /// How to ask one candidate.
@@ -35,7 +35,7 @@ pub(super) async fn exchange(
     let response = transport.send(http).await.map_err(broken)?;
     let mut answer = read(response).await?;
     if let Some(key) = target.api_key {
-        conceal(&mut answer.body, key);
+        conceal(&mut answer, key);
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut completion = codec.decode(&target, &request, &answer, now)?;
@@ -43,10 +43,19 @@ pub(super) async fn exchange(
     Ok(completion)
 }
 
-/// Providers quote the key they refuse; most mask it, none promises to. It is taken out before anything reads the body.
-fn conceal(body: &mut Bytes, key: &Secret) {
+/// Providers quote the key they refuse; most mask it, none promises to. It is taken out before anything reads the answer.
+fn conceal(answer: &mut HttpAnswer, key: &Secret) {
     let key = key.expose().as_bytes();
-    if key.is_empty() || memmem::find(body, key).is_none() {
+    if key.is_empty() {
+        return;
+    }
+    for value in answer.headers.values_mut() {
+        if memmem::find(value.as_bytes(), key).is_some() {
+            *value = HeaderValue::from_static("[secret]");
+        }
+    }
+    let body = &mut answer.body;
+    if memmem::find(body, key).is_none() {
         return;
     }
     let mut clean = Vec::with_capacity(body.len());
