@@ -11,24 +11,27 @@ use futures_util::FutureExt;
 use locum::{Error, Reply, Router};
 use napi::bindgen_prelude::{External, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Env, Result, Status, sys};
+use napi::{Env, Status, sys};
 use napi_derive::napi;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::router::{Answer, RouterHandle, invalid, parse};
+use crate::router::{RouterHandle, Settlement, invalid, parse};
 use crate::runtime::runtime;
 
 /// Weak: it keeps no event loop alive by itself.
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// A finished call: its ticket, the envelope as JSON, and the reply if there is one.
-type Letter = (u32, String, Option<External<Answer>>);
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A finished call: its ticket, the envelope as JSON, and what it is about.
+type Letter = (u32, String, Option<External<Settlement>>);
 
 struct Settled {
     ticket: u32,
     envelope: String,
-    reply: Option<Reply>,
+    /// None after a panic.
+    result: Option<Result<Reply>>,
 }
 
 struct Queue {
@@ -63,15 +66,27 @@ impl Mailbox {
     /// `wake` is called when there is something to [`Mailbox::drain`].
     #[napi(constructor)]
     #[allow(clippy::needless_pass_by_value)]
-    pub fn new(wake: Function<'_, (), ()>) -> Result<Self> {
+    pub fn new(wake: Function<'_, (), ()>) -> napi::Result<Self> {
         let wake = wake.build_threadsafe_function().weak::<true>().build()?;
-        Ok(Self { queue: Arc::new(Queue { wake, settled: Mutex::default() }), under_way: HashMap::new() })
+        Ok(Self {
+            queue: Arc::new(Queue {
+                wake,
+                settled: Mutex::default(),
+            }),
+            under_way: HashMap::new(),
+        })
     }
 
     /// Starts a call. `request` is `{task, messages, options}` as JSON; `ticket` names the result, and the call in
     /// [`Mailbox::cancel`]. While calls are under way the event loop stays alive.
     #[napi]
-    pub fn complete(&mut self, env: &Env, router: &RouterHandle, ticket: u32, request: String) -> Result<()> {
+    pub fn complete(
+        &mut self,
+        env: &Env,
+        router: &RouterHandle,
+        ticket: u32,
+        request: String,
+    ) -> napi::Result<()> {
         let runtime = runtime()?;
         if self.under_way.is_empty() {
             self.keep_alive(env, true);
@@ -82,7 +97,9 @@ impl Mailbox {
         let router = router.inner.clone();
         runtime.spawn(async move {
             // Without this a panic would leave the caller waiting for ever.
-            let result = AssertUnwindSafe(call(&router, &request, cancelled)).catch_unwind().await;
+            let result = AssertUnwindSafe(call(&router, &request, cancelled))
+                .catch_unwind()
+                .await;
             queue.push(settle(ticket, &router, result.ok()));
         });
         Ok(())
@@ -100,7 +117,13 @@ impl Mailbox {
     /// Takes every result that has come.
     #[napi]
     pub fn drain(&mut self, env: &Env) -> Vec<Letter> {
-        let settled = std::mem::take(&mut *self.queue.settled.lock().unwrap_or_else(PoisonError::into_inner));
+        let settled = std::mem::take(
+            &mut *self
+                .queue
+                .settled
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         for done in &settled {
             self.under_way.remove(&done.ticket);
         }
@@ -109,11 +132,21 @@ impl Mailbox {
         }
         settled
             .into_iter()
-            .map(|Settled { ticket, envelope, reply }| {
-                // The garbage collector cannot see the reply; its body is about as large as what was made of it.
-                let size = envelope.len();
-                (ticket, envelope, reply.map(|reply| External::new_with_size_hint(Answer(reply), size)))
-            })
+            .map(
+                |Settled {
+                     ticket,
+                     envelope,
+                     result,
+                 }| {
+                    // The garbage collector cannot see the reply; its body is about as large as what was made of it.
+                    let size = envelope.len();
+                    (
+                        ticket,
+                        envelope,
+                        result.map(|result| External::new_with_size_hint(Settlement(result), size)),
+                    )
+                },
+            )
             .collect()
     }
 
@@ -134,24 +167,33 @@ impl Mailbox {
     }
 }
 
-async fn call(router: &Router, request: &str, cancelled: oneshot::Receiver<()>) -> std::result::Result<Reply, Error> {
+async fn call(router: &Router, request: &str, cancelled: oneshot::Receiver<()>) -> Result<Reply> {
     let mut request = parse("request", request)?;
     let mut take = |member: &str| request.get_mut(member).map(Value::take).unwrap_or_default();
-    let Value::String(task) = take("task") else { return Err(invalid("task", "expected a string")) };
+    let Value::String(task) = take("task") else {
+        return Err(invalid("task", "expected a string"));
+    };
     let (messages, options) = (take("messages"), take("options"));
-    router.complete_value(task, messages, options).cancel_on(cancelled.map(drop)).await
+    router
+        .complete_value(task, messages, options)
+        .cancel_on(cancelled.map(drop))
+        .await
 }
 
-fn settle(ticket: u32, router: &Router, result: Option<std::result::Result<Reply, Error>>) -> Settled {
-    let (mut envelope, reply) = match result {
-        Some(Ok(reply)) => (json!({"reply": reply.to_value()}), Some(reply)),
-        Some(Err(error)) => (json!({"error": error.to_value()}), None),
+fn settle(ticket: u32, router: &Router, result: Option<Result<Reply>>) -> Settled {
+    let mut envelope = match &result {
+        Some(Ok(reply)) => json!({"reply": reply.to_value()}),
+        Some(Err(error)) => json!({"error": error.to_value()}),
         // What it panicked with may quote a prompt.
-        None => (json!({"bug": "locum failed inside; the panic is on standard error"}), None),
+        None => json!({"bug": "locum failed inside; the panic is on standard error"}),
     };
     let notices = router.take_notices();
     if let (Some(envelope), false) = (envelope.as_object_mut(), notices.is_empty()) {
         envelope.insert("notices".to_owned(), notices.into());
     }
-    Settled { ticket, envelope: envelope.to_string(), reply }
+    Settled {
+        ticket,
+        envelope: envelope.to_string(),
+        result,
+    }
 }

@@ -55,13 +55,27 @@ pub fn error_kinds() -> Vec<&'static str> {
     ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect()
 }
 
-/// A reply, kept for what JavaScript may still ask of it.
-pub struct Answer(pub(crate) locum::Reply);
+/// A finished call, kept for what JavaScript may still ask of it.
+pub struct Settlement(pub(crate) Result<locum::Reply, Error>);
 
-/// The provider's own body as JSON.
+/// The provider's own body as JSON; none where there was no answer.
 #[napi]
-pub fn raw_body(answer: &External<Answer>) -> String {
-    answer.as_ref().0.raw().to_string()
+pub fn raw_body(settlement: &External<Settlement>) -> Option<String> {
+    settlement
+        .as_ref()
+        .0
+        .as_ref()
+        .ok()
+        .map(|reply| reply.raw().to_string())
+}
+
+/// The trail as a table for people.
+#[napi]
+pub fn trail(settlement: &External<Settlement>) -> String {
+    match &settlement.as_ref().0 {
+        Ok(reply) => reply.trail(),
+        Err(error) => error.trail(),
+    }
 }
 
 /// Reads JSON that TypeScript wrote; it fails for what JavaScript takes for JSON and Rust does not.
@@ -70,7 +84,11 @@ pub(crate) fn parse(place: &str, json: &str) -> Result<Value, Error> {
 }
 
 pub(crate) fn invalid(place: &str, problem: &str) -> Error {
-    ParseError { path: place.to_owned(), problem: problem.to_owned() }.into()
+    ParseError {
+        path: place.to_owned(),
+        problem: problem.to_owned(),
+    }
+    .into()
 }
 
 fn opened(router: Result<locum::Router, Error>) -> Opened {
