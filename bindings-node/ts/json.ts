@@ -19,13 +19,17 @@ export class Unwritable extends Error {
  */
 export function write(value: object): string {
   let flaw: Flaw | undefined
+  let text: string | undefined
   try {
     flaw = find(value, [])
-    if (flaw === undefined) return JSON.stringify(value)
+    text = flaw === undefined ? JSON.stringify(value) : undefined
   } catch (cause) {
     // Too deep a nesting, or a toJSON or a getter that throws.
     throw new Unwritable('', cause instanceof Error ? cause.message : 'cannot be written as JSON', { cause })
   }
+  if (text !== undefined) return text
+  // Nothing was found and nothing was written: that is undefined.
+  flaw ??= here('expected an object, found undefined')
   throw new Unwritable(flaw.path.replace(/^\./, ''), flaw.problem)
 }
 
