@@ -68,25 +68,13 @@ impl Mailbox {
     #[allow(clippy::needless_pass_by_value)]
     pub fn new(wake: Function<'_, (), ()>) -> napi::Result<Self> {
         let wake = wake.build_threadsafe_function().weak::<true>().build()?;
-        Ok(Self {
-            queue: Arc::new(Queue {
-                wake,
-                settled: Mutex::default(),
-            }),
-            under_way: HashMap::new(),
-        })
+        Ok(Self { queue: Arc::new(Queue { wake, settled: Mutex::default() }), under_way: HashMap::new() })
     }
 
     /// Starts a call. `request` is `{task, messages, options}` as JSON; `ticket` names the result, and the call in
     /// [`Mailbox::cancel`]. While calls are under way the event loop stays alive.
     #[napi]
-    pub fn complete(
-        &mut self,
-        env: &Env,
-        router: &RouterHandle,
-        ticket: u32,
-        request: String,
-    ) -> napi::Result<()> {
+    pub fn complete(&mut self, env: &Env, router: &RouterHandle, ticket: u32, request: String) -> napi::Result<()> {
         let runtime = runtime()?;
         if self.under_way.is_empty() {
             self.keep_alive(env, true);
@@ -97,9 +85,7 @@ impl Mailbox {
         let router = router.inner.clone();
         runtime.spawn(async move {
             // Without this a panic would leave the caller waiting for ever.
-            let result = AssertUnwindSafe(call(&router, &request, cancelled))
-                .catch_unwind()
-                .await;
+            let result = AssertUnwindSafe(call(&router, &request, cancelled)).catch_unwind().await;
             queue.push(settle(ticket, &router, result.ok()));
         });
         Ok(())
@@ -117,13 +103,7 @@ impl Mailbox {
     /// Takes every result that has come.
     #[napi]
     pub fn drain(&mut self, env: &Env) -> Vec<Letter> {
-        let settled = std::mem::take(
-            &mut *self
-                .queue
-                .settled
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let settled = std::mem::take(&mut *self.queue.settled.lock().unwrap_or_else(PoisonError::into_inner));
         for done in &settled {
             self.under_way.remove(&done.ticket);
         }
@@ -132,21 +112,11 @@ impl Mailbox {
         }
         settled
             .into_iter()
-            .map(
-                |Settled {
-                     ticket,
-                     envelope,
-                     result,
-                 }| {
-                    // The garbage collector cannot see the reply; its body is about as large as what was made of it.
-                    let size = envelope.len();
-                    (
-                        ticket,
-                        envelope,
-                        result.map(|result| External::new_with_size_hint(Settlement(result), size)),
-                    )
-                },
-            )
+            .map(|Settled { ticket, envelope, result }| {
+                // The garbage collector cannot see the reply; its body is about as large as what was made of it.
+                let size = envelope.len();
+                (ticket, envelope, result.map(|result| External::new_with_size_hint(Settlement(result), size)))
+            })
             .collect()
     }
 
@@ -174,10 +144,7 @@ async fn call(router: &Router, request: &str, cancelled: oneshot::Receiver<()>) 
         return Err(invalid("task", "expected a string"));
     };
     let (messages, options) = (take("messages"), take("options"));
-    router
-        .complete_value(task, messages, options)
-        .cancel_on(cancelled.map(drop))
-        .await
+    router.complete_value(task, messages, options).cancel_on(cancelled.map(drop)).await
 }
 
 fn settle(ticket: u32, router: &Router, result: Option<Result<Reply>>) -> Settled {
@@ -191,9 +158,5 @@ fn settle(ticket: u32, router: &Router, result: Option<Result<Reply>>) -> Settle
     if let (Some(envelope), false) = (envelope.as_object_mut(), notices.is_empty()) {
         envelope.insert("notices".to_owned(), notices.into());
     }
-    Settled {
-        ticket,
-        envelope: envelope.to_string(),
-        result,
-    }
+    Settled { ticket, envelope: envelope.to_string(), result }
 }

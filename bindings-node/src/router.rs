@@ -61,12 +61,7 @@ pub struct Settlement(pub(crate) Result<locum::Reply, Error>);
 /// The provider's own body as JSON; none where there was no answer.
 #[napi]
 pub fn raw_body(settlement: &External<Settlement>) -> Option<String> {
-    settlement
-        .as_ref()
-        .0
-        .as_ref()
-        .ok()
-        .map(|reply| reply.raw().to_string())
+    settlement.as_ref().0.as_ref().ok().map(|reply| reply.raw().to_string())
 }
 
 /// The trail as a table for people.
@@ -84,11 +79,7 @@ pub(crate) fn parse(place: &str, json: &str) -> Result<Value, Error> {
 }
 
 pub(crate) fn invalid(place: &str, problem: &str) -> Error {
-    ParseError {
-        path: place.to_owned(),
-        problem: problem.to_owned(),
-    }
-    .into()
+    ParseError { path: place.to_owned(), problem: problem.to_owned() }.into()
 }
 
 fn opened(router: Result<locum::Router, Error>) -> Opened {

@@ -31,11 +31,6 @@ pub(crate) fn runtime() -> Result<&'static Runtime> {
         .thread_name("locum")
         .enable_all()
         .build()
-        .map_err(|error| {
-            Error::new(
-                Status::GenericFailure,
-                format!("no thread for locum: {error}"),
-            )
-        })?;
+        .map_err(|error| Error::new(Status::GenericFailure, format!("no thread for locum: {error}")))?;
     Ok(RUNTIME.get_or_init(|| runtime))
 }

@@ -30,13 +30,7 @@ impl MockHandle {
     #[napi]
     pub fn log(&self) -> Option<String> {
         let mock = self.inner.as_ref()?;
-        Some(
-            mock.log()
-                .iter()
-                .map(Seen::to_value)
-                .collect::<Value>()
-                .to_string(),
-        )
+        Some(mock.log().iter().map(Seen::to_value).collect::<Value>().to_string())
     }
 
     /// Closes the port and every connection, before it returns.
@@ -53,17 +47,12 @@ impl MockHandle {
 #[napi]
 #[allow(clippy::needless_pass_by_value)]
 pub fn start_mock(script: String) -> Result<Either<MockHandle, String>> {
-    let read = parse("script", &script)
-        .and_then(|script| Script::from_value(script).map_err(locum::Error::from));
+    let read = parse("script", &script).and_then(|script| Script::from_value(script).map_err(locum::Error::from));
     match read {
         Ok(script) => {
             let started = runtime()?.block_on(Mock::start(script));
-            let mock = started.map_err(|error| {
-                Error::new(
-                    Status::GenericFailure,
-                    format!("no port for a mock: {error}"),
-                )
-            })?;
+            let mock =
+                started.map_err(|error| Error::new(Status::GenericFailure, format!("no port for a mock: {error}")))?;
             Ok(Either::A(MockHandle { inner: Some(mock) }))
         }
         Err(error) => Ok(Either::B(error.to_value().to_string())),
