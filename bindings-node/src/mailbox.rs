@@ -22,7 +22,7 @@ use crate::runtime::runtime;
 /// Weak: it keeps no event loop alive by itself.
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-type Result<T, E = Error> = std::result::Result<T, E>;
+type Result<T> = std::result::Result<T, Error>;
 
 /// A finished call: its ticket, the envelope as JSON, and what it is about.
 type Letter = (u32, String, Option<External<Settlement>>);

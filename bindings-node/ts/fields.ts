@@ -7,7 +7,6 @@
 import type { Attempt, Partial as Received, Usage } from './types.js'
 
 /** An object as the core wrote it. Its shape is proven by the tests, not by the compiler. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Wire = any
 
 export function usage(wire: Wire): Usage | null {
