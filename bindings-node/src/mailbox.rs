@@ -1,0 +1,162 @@
+//! How results come back: a queue for each JavaScript thread, and one wake for all that is in it.
+//!
+//! A call becomes a task of the runtime. When it ends, the task puts its result into the queue and wakes the JavaScript
+//! thread only if the queue was empty; the thread then takes all there is. No task ever touches a JavaScript value.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use locum::{Error, Reply, Router};
+use napi::bindgen_prelude::{External, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Status, sys};
+use napi_derive::napi;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::router::{RouterHandle, Settlement, invalid, parse};
+use crate::runtime::runtime;
+
+/// Weak: it keeps no event loop alive by itself.
+type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// A finished call: its ticket, the envelope as JSON, and what it is about.
+type Letter = (u32, String, Option<External<Settlement>>);
+
+struct Settled {
+    ticket: u32,
+    envelope: String,
+    /// None after a panic.
+    result: Option<Result<Reply>>,
+}
+
+struct Queue {
+    wake: Wake,
+    settled: Mutex<Vec<Settled>>,
+}
+
+impl Queue {
+    fn push(&self, settled: Settled) {
+        let mut queue = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = queue.is_empty();
+        queue.push(settled);
+        drop(queue);
+        if first {
+            // It only fails when the JavaScript thread is ending, and then nobody waits any more.
+            self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+/// The calls of one JavaScript thread. When that thread ends, this is dropped, and with it every call under way is
+/// cancelled.
+#[napi]
+pub struct Mailbox {
+    queue: Arc<Queue>,
+    /// Dropping a sender cancels its call.
+    under_way: HashMap<u32, oneshot::Sender<()>>,
+}
+
+#[napi]
+impl Mailbox {
+    /// `wake` is called when there is something to [`Mailbox::drain`].
+    #[napi(constructor)]
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn new(wake: Function<'_, (), ()>) -> napi::Result<Self> {
+        let wake = wake.build_threadsafe_function().weak::<true>().build()?;
+        Ok(Self { queue: Arc::new(Queue { wake, settled: Mutex::default() }), under_way: HashMap::new() })
+    }
+
+    /// Starts a call. `request` is `{task, messages, options}` as JSON; `ticket` names the result, and the call in
+    /// [`Mailbox::cancel`]. While calls are under way the event loop stays alive.
+    #[napi]
+    pub fn complete(&mut self, env: &Env, router: &RouterHandle, ticket: u32, request: String) -> napi::Result<()> {
+        let runtime = runtime()?;
+        if self.under_way.is_empty() {
+            self.keep_alive(env, true);
+        }
+        let (cancel, cancelled) = oneshot::channel();
+        self.under_way.insert(ticket, cancel);
+        let queue = Arc::clone(&self.queue);
+        let router = router.inner.clone();
+        runtime.spawn(async move {
+            // Without this a panic would leave the caller waiting for ever.
+            let result = AssertUnwindSafe(call(&router, &request, cancelled)).catch_unwind().await;
+            queue.push(settle(ticket, &router, result.ok()));
+        });
+        Ok(())
+    }
+
+    /// Cancels a call; its result still comes. Nothing happens if it has come already.
+    #[napi]
+    pub fn cancel(&mut self, ticket: u32) {
+        if let Some(cancel) = self.under_way.get_mut(&ticket) {
+            // The entry stays: it stands for a result that is still to come.
+            *cancel = oneshot::channel().0;
+        }
+    }
+
+    /// Takes every result that has come.
+    #[napi]
+    pub fn drain(&mut self, env: &Env) -> Vec<Letter> {
+        let settled = std::mem::take(&mut *self.queue.settled.lock().unwrap_or_else(PoisonError::into_inner));
+        for done in &settled {
+            self.under_way.remove(&done.ticket);
+        }
+        if !settled.is_empty() && self.under_way.is_empty() {
+            self.keep_alive(env, false);
+        }
+        settled
+            .into_iter()
+            .map(|Settled { ticket, envelope, result }| {
+                // The garbage collector cannot see the reply; its body is about as large as what was made of it.
+                let size = envelope.len();
+                (ticket, envelope, result.map(|result| External::new_with_size_hint(Settlement(result), size)))
+            })
+            .collect()
+    }
+
+    /// Whether the event loop has to wait for this mailbox.
+    fn keep_alive(&self, env: &Env, alive: bool) {
+        let wake = self.queue.wake.raw();
+        // napi-rs only offers this on a function that is not shared, and marks it as outdated without a successor.
+        // SAFETY: both calls are for the JavaScript thread only, and take a function that is not released. Only methods
+        // called from JavaScript get here, so it is that thread and its environment lives; the function is released
+        // after the last reference to `self.queue` is gone, and `self` holds one.
+        unsafe {
+            if alive {
+                sys::napi_ref_threadsafe_function(env.raw(), wake);
+            } else {
+                sys::napi_unref_threadsafe_function(env.raw(), wake);
+            }
+        }
+    }
+}
+
+async fn call(router: &Router, request: &str, cancelled: oneshot::Receiver<()>) -> Result<Reply> {
+    let mut request = parse("request", request)?;
+    let mut take = |member: &str| request.get_mut(member).map(Value::take).unwrap_or_default();
+    let Value::String(task) = take("task") else {
+        return Err(invalid("task", "expected a string"));
+    };
+    let (messages, options) = (take("messages"), take("options"));
+    router.complete_value(task, messages, options).cancel_on(cancelled.map(drop)).await
+}
+
+fn settle(ticket: u32, router: &Router, result: Option<Result<Reply>>) -> Settled {
+    let mut envelope = match &result {
+        Some(Ok(reply)) => json!({"reply": reply.to_value()}),
+        Some(Err(error)) => json!({"error": error.to_value()}),
+        // What it panicked with may quote a prompt.
+        None => json!({"bug": "locum failed inside; the panic is on standard error"}),
+    };
+    let notices = router.take_notices();
+    if let (Some(envelope), false) = (envelope.as_object_mut(), notices.is_empty()) {
+        envelope.insert("notices".to_owned(), notices.into());
+    }
+    Settled { ticket, envelope: envelope.to_string(), result }
+}

@@ -1,0 +1,90 @@
+//! Routers as JavaScript holds them, and the answers' bodies.
+
+use locum::types::ParseError;
+use locum::{Error, ErrorKind};
+use napi::bindgen_prelude::{Either, External};
+use napi_derive::napi;
+use serde_json::Value;
+
+/// A router.
+#[napi(js_name = "Router")]
+pub struct RouterHandle {
+    pub(crate) inner: locum::Router,
+}
+
+/// A router, or its error as JSON.
+type Opened = Either<RouterHandle, String>;
+
+#[napi]
+impl RouterHandle {
+    /// The names of the tasks.
+    #[napi]
+    pub fn tasks(&self) -> Vec<String> {
+        self.inner.tasks().map(str::to_owned).collect()
+    }
+
+    /// Warnings that nobody has taken yet.
+    #[napi]
+    pub fn take_notices(&self) -> Vec<String> {
+        self.inner.take_notices()
+    }
+}
+
+/// A router from the configuration as JSON.
+#[napi]
+#[allow(clippy::needless_pass_by_value)]
+pub fn open_config(config: String) -> Opened {
+    opened(parse("config", &config).and_then(locum::Router::from_value))
+}
+
+/// A router from a file.
+#[napi]
+pub fn open_file(path: String) -> Opened {
+    opened(locum::Router::from_file(path))
+}
+
+/// A router from the file that `LOCUM_CONFIG` names, else `./locum.toml`.
+#[napi]
+pub fn open_default() -> Opened {
+    opened(locum::Router::from_default())
+}
+
+/// Every kind of error.
+#[napi]
+pub fn error_kinds() -> Vec<&'static str> {
+    ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect()
+}
+
+/// A finished call, kept for what JavaScript may still ask of it.
+pub struct Settlement(pub(crate) Result<locum::Reply, Error>);
+
+/// The provider's own body as JSON; none where there was no answer.
+#[napi]
+pub fn raw_body(settlement: &External<Settlement>) -> Option<String> {
+    settlement.as_ref().0.as_ref().ok().map(|reply| reply.raw().to_string())
+}
+
+/// The trail as a table for people.
+#[napi]
+pub fn trail(settlement: &External<Settlement>) -> String {
+    match &settlement.as_ref().0 {
+        Ok(reply) => reply.trail(),
+        Err(error) => error.trail(),
+    }
+}
+
+/// Reads JSON that TypeScript wrote; it fails for what JavaScript takes for JSON and Rust does not.
+pub(crate) fn parse(place: &str, json: &str) -> Result<Value, Error> {
+    serde_json::from_str(json).map_err(|error| invalid(place, &format!("no valid JSON: {error}")))
+}
+
+pub(crate) fn invalid(place: &str, problem: &str) -> Error {
+    ParseError { path: place.to_owned(), problem: problem.to_owned() }.into()
+}
+
+fn opened(router: Result<locum::Router, Error>) -> Opened {
+    match router {
+        Ok(inner) => Either::A(RouterHandle { inner }),
+        Err(error) => Either::B(error.to_value().to_string()),
+    }
+}

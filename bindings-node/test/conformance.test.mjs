@@ -1,0 +1,148 @@
+// The shared scenarios (core/tests/conformance/README.md), through the public API.
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { inspect } from 'node:util'
+
+import { LocumError, Router } from 'locum'
+import { Mock } from 'locum/testing'
+
+import { root } from './support.mjs'
+
+const folder = join(root, '../core/tests/conformance')
+const scenarios = readdirSync(folder)
+  .filter((file) => file.endsWith('.json'))
+  .sort()
+  .flatMap((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')).map((scenario) => ({ file, ...scenario })))
+
+let ran = 0
+for (const scenario of scenarios) {
+  test(`${scenario.file}: ${scenario.name}`, async (t) => {
+    ran += 1
+    await play(scenario, t)
+  })
+}
+test('scenarios were found', () => assert.ok(ran >= 40, `only ${ran} scenarios`))
+after(() => console.log(`conformance: ${ran} scenarios`))
+
+async function play(scenario, t) {
+  const providers = scenario.config.providers ?? {}
+  const names = Object.keys(providers)
+  const mock = await Mock.start({ ...Object.fromEntries(names.map((name) => [name, []])), ...scenario.upstream })
+  t.after(() => mock.close())
+  const keys = names.map((name) => `sk-conformance-${name}-do-not-print`)
+  const config = structuredClone(scenario.config)
+  names.forEach((name, i) => (config.providers[name] = { base_url: mock.url(name), api_key: keys[i], ...providers[name] }))
+  const printed = []
+  const warned = (warning) => printed.push(inspect(warning))
+  process.on('warning', warned)
+  t.after(() => process.off('warning', warned))
+
+  const router = open(config, scenario.config_error, printed)
+  if (router !== null) {
+    for (const [i, call] of (scenario.calls ?? []).entries()) await make(router, call, `calls[${i}]`, printed)
+    await compareLog(mock, scenario)
+    printed.push(inspect(router, { depth: 9, showHidden: true }))
+  }
+  printed.push(JSON.stringify(mock.log()))
+  for (const key of keys) assert.ok(!printed.join('\n').includes(key), `a key was printed:\n${printed.join('\n')}`)
+}
+
+function open(config, expected, printed) {
+  let router
+  try {
+    router = new Router(config)
+  } catch (error) {
+    if (expected === undefined) throw error
+    printed.push(inspect(error), error.stack, JSON.stringify(error))
+    assert.equal(error.kind, 'config')
+    match(error, expected, 'config_error')
+    return null
+  }
+  assert.equal(expected, undefined, 'the configuration was accepted')
+  return router
+}
+
+async function make(router, call, path, printed) {
+  const { expect } = call
+  const options = { ...call.options }
+  let timer
+  if (call.cancel_after_ms !== undefined) {
+    const controller = new AbortController()
+    options.signal = controller.signal
+    // A reason of our own, so that the error is Locum's and its trail can be compared too.
+    timer = setTimeout(() => controller.abort('the scenario cancels'), call.cancel_after_ms)
+  }
+  const begin = performance.now()
+  let result
+  let which = 'reply'
+  try {
+    result = await router.complete(call.task, call.messages, options)
+  } catch (error) {
+    if (!(error instanceof LocumError)) throw error
+    result = error
+    which = 'error'
+  }
+  const took = performance.now() - begin
+  clearTimeout(timer)
+  const shown = [inspect(result, { depth: 9 }), String(result), JSON.stringify(result), String(result.stack), result.trail()]
+  printed.push(...shown, JSON.stringify(result.raw))
+  assert.ok(expect[which] !== undefined, `${path}: ended with an unexpected ${which}: ${shown[0]}`)
+  match(result, expect[which], `${path}.${which}`)
+  if (expect.attempts !== undefined) match(result.attempts, expect.attempts, `${path}.attempts`)
+  if (expect.within_ms !== undefined) assert.ok(took <= expect.within_ms, `${path}: took ${took} ms`)
+  if (expect.not_before_ms !== undefined) assert.ok(took >= expect.not_before_ms, `${path}: took ${took} ms`)
+}
+
+async function compareLog(mock, scenario) {
+  const begin = performance.now()
+  for (;;) {
+    try {
+      const seen = (name) => mock.log().filter((entry) => entry.upstream === name)
+      for (const [name, count] of Object.entries(scenario.seen ?? {})) match(seen(name).length, count, `seen.${name}`)
+      for (const [name, list] of Object.entries(scenario.requests ?? {})) match(seen(name), list, `requests.${name}`)
+      return
+    } catch (error) {
+      // A close is noticed a moment after it was made.
+      if (performance.now() - begin > 1000) throw error
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+}
+
+const TESTS = {
+  $contains: (actual, text) => typeof actual === 'string' && actual.includes(text),
+  $any: (actual) => actual !== null && actual !== undefined,
+  $absent: (actual) => actual === null || actual === undefined,
+  $lte: (actual, limit) => typeof actual === 'number' && actual <= limit,
+  $gte: (actual, limit) => typeof actual === 'number' && actual >= limit,
+}
+
+/** The scenarios have the core's names; where an object has none of that name, it is JavaScript's. */
+function member(object, name) {
+  if (name in object) return object[name]
+  return object[name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase())]
+}
+
+function match(actual, expected, path) {
+  if (Array.isArray(expected)) {
+    assert.ok(Array.isArray(actual), `${path}: expected an array, found ${inspect(actual)}`)
+    assert.equal(actual.length, expected.length, `${path}: ${inspect(actual)}`)
+    expected.forEach((item, i) => match(actual[i], item, `${path}[${i}]`))
+    return
+  }
+  if (expected === null || typeof expected !== 'object') {
+    assert.equal(actual ?? null, expected, path)
+    return
+  }
+  const names = Object.keys(expected)
+  if (names.length === 1 && names[0].startsWith('$')) {
+    const holds = TESTS[names[0]]
+    assert.ok(holds !== undefined, `${path}: unknown test ${names[0]}`)
+    assert.ok(holds(actual, expected[names[0]]), `${path}: expected ${inspect(expected)}, found ${inspect(actual)}`)
+    return
+  }
+  assert.ok(actual !== null && typeof actual === 'object', `${path}: expected an object, found ${inspect(actual)}`)
+  for (const name of names) match(member(actual, name), expected[name], `${path}.${name}`)
+}

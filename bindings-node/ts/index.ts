@@ -1,0 +1,37 @@
+/**
+ * Embedded multi-model LLM fallback: name the task, one file decides the models.
+ *
+ * ```ts
+ * import { Router } from 'locum'
+ *
+ * const router = Router.fromFile('locum.toml')
+ * const reply = await router.complete('support_chat', 'My invoice is wrong')
+ * console.log(reply.text, reply.model, reply.fallbackUsed)
+ * ```
+ */
+export { Router, complete } from './router.js'
+export type { Reply } from './reply.js'
+export {
+  AbortError,
+  AuthenticationError,
+  ConfigError,
+  ConnectionError,
+  ContentFilteredError,
+  ContextOverflowError,
+  InvalidRequestError,
+  LocumError,
+  MalformedResponseError,
+  ModelNotFoundError,
+  NoCandidateError,
+  OverloadedError,
+  PermissionError,
+  QuotaExceededError,
+  RateLimitedError,
+  RefusedError,
+  RequestTooLargeError,
+  ServerError,
+  TimeoutError,
+  UnsupportedError,
+} from './errors.js'
+export type { ErrorDetails } from './errors.js'
+export type * from './types.js'

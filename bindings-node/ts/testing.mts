@@ -1,0 +1,2 @@
+/** The ES module face of `locum/testing`. */
+export * from './testing.js'
