@@ -35,7 +35,8 @@ try {
     })
     const hello = await router.complete('t', [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'hello' }])
     checked(`${kind} text`, [hello.text, hello.finish.unified], ['Hi there!', 'stop'])
-    assert.ok(hello.usage.output > 0, `FAILED ${kind} usage`)
+    const { prompt_tokens, completion_tokens, input_tokens, output_tokens } = hello.raw.usage
+    checked(`${kind} usage`, [hello.usage.input, hello.usage.output], [prompt_tokens ?? input_tokens, completion_tokens ?? output_tokens])
 
     const call = await router.complete('t', 'weather', { tools })
     checked(`${kind} tool call`, [call.toolCalls[0].function.name, JSON.parse(call.toolCalls[0].function.arguments)], ['get_weather', { city: 'Oslo' }])
