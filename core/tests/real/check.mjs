@@ -9,8 +9,8 @@ const router = Router.fromFile(process.env.LOCUM_CONFIG)
 const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())
 
 for (const call of JSON.parse(readFileSync(new URL('calls.json', import.meta.url)))) {
-  const { repeat, times } = call.messages
-  const messages = repeat ? repeat.repeat(times) : call.messages
+  const asked = call.messages
+  const messages = typeof asked === 'string' ? asked : asked.repeat.repeat(asked.times)
   const found = await router.complete(call.task, messages, { maxOutputTokens: 24, ...call.options }).catch((error) => {
     if (error instanceof LocumError) return error
     throw error
