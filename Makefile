@@ -12,8 +12,10 @@ FEATURES := cli,testkit,schema
 help:
 	@sed -n 's/^| `make \([a-z-]*\)`.* | \(.*\) |$$/  make \1\t\2/p' CONTRIBUTING.md | expand -t 24
 
-demo: build-cli build-python build-node
-	@echo "The same six situations in three languages, against scripted providers on loopback."
+demo:
+	@echo "Building for three languages; about 4 minutes from a clean clone on two cores."
+	@$(MAKE) --no-print-directory build-cli build-python build-node
+	@echo "The same six situations in three languages, against scripted providers on loopback: ten seconds."
 	@for language in rust python node; do printf '\n== %s\n' $$language; examples/run 02-fallback $$language; done
 
 test:
