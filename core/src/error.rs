@@ -199,7 +199,7 @@ impl Error {
     /// Whether it happened after the response had begun to stream.
     #[must_use]
     pub fn in_stream(&self) -> bool {
-        false
+        self.0.failure.in_stream
     }
 
     /// Text and usage received before the failure.

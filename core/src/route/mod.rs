@@ -2,6 +2,7 @@
 
 mod tokens;
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 pub(crate) use tokens::estimate;
@@ -9,7 +10,7 @@ pub(crate) use tokens::estimate;
 use crate::config::{Credential, Model, Task};
 use crate::error::{Error, ErrorKind};
 use crate::types::parse::did_you_mean;
-use crate::types::{Options, Request};
+use crate::types::{Feature, Options, Request};
 
 /// One candidate of a call.
 #[derive(Debug, Clone)]
@@ -26,11 +27,15 @@ pub(crate) struct Choice {
 /// `input_too_long` when the input exceeds what the task allows; `invalid_request` when the pinned model is none of the
 /// task's.
 pub(crate) fn route(task: &Task, request: &Request, options: &Options) -> Result<Vec<Choice>, Error> {
-    let tokens = estimate(request);
-    if let Some(limit) = task.max_input_tokens.filter(|limit| tokens > *limit) {
+    // Counted only where something depends on it.
+    let tokens = LazyCell::new(|| estimate(request));
+    if let Some(limit) = task.max_input_tokens.filter(|limit| *tokens > *limit) {
         return Err(Error::new(
             ErrorKind::InputTooLong,
-            format!("the input is about {tokens} tokens, the task allows {limit} (max_input_tokens); nothing was sent"),
+            format!(
+                "the input is about {} tokens, the task allows {limit} (max_input_tokens); nothing was sent",
+                *tokens
+            ),
         ));
     }
     let all = &task.candidates;
@@ -48,7 +53,9 @@ pub(crate) fn route(task: &Task, request: &Request, options: &Options) -> Result
     let fallback = options.allow_fallback.unwrap_or(task.allow_fallback && options.model.is_none());
     let chosen = pinned.into_iter().chain(rest.into_iter().filter(|_| fallback));
     let features = request.features();
-    Ok(chosen.map(|model| Choice { model: model.clone(), skip: reason_to_skip(model, &features, tokens) }).collect())
+    Ok(chosen
+        .map(|model| Choice { model: model.clone(), skip: reason_to_skip(model, &features, || *tokens) })
+        .collect())
 }
 
 fn unknown_pin(task: &Task, name: &str) -> Error {
@@ -61,13 +68,13 @@ fn unknown_pin(task: &Task, name: &str) -> Error {
     )
 }
 
-fn reason_to_skip(model: &Model, features: &[crate::types::Feature], tokens: u64) -> Option<String> {
+fn reason_to_skip(model: &Model, features: &[Feature], tokens: impl Fn() -> u64) -> Option<String> {
     if let Credential::Missing(why) = &model.provider.api_key {
         return Some(format!("no credentials: {why}"));
     }
     if let Some(feature) = features.iter().find(|feature| model.lacks.contains(feature)) {
         return Some(format!("missing capability: {}", feature.as_str()));
     }
-    let window = model.context_window?;
+    let (window, tokens) = (model.context_window?, tokens());
     (tokens > window).then(|| format!("its context window of {window} tokens is too small for about {tokens}"))
 }

@@ -31,6 +31,8 @@ pub struct Failure {
     pub usage: Option<Usage>,
     /// USD, where the provider states the cost.
     pub cost: Option<f64>,
+    /// Whether the response had begun to stream.
+    pub in_stream: bool,
     /// Text received before the failure.
     pub partial: Option<String>,
     /// For a context overflow: tokens of the prompt and of the window, as far as the provider said.
@@ -52,6 +54,7 @@ impl Failure {
             amend: None,
             usage: None,
             cost: None,
+            in_stream: false,
             partial: None,
             overflow: None,
         }

@@ -1,0 +1,149 @@
+//! The `locum` command as a user runs it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+const KEY: &str = "sk-very-secret-0123456789";
+
+fn locum(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_locum"));
+    command.args(arguments).env_remove("LOCUM_CONFIG").env("LOCUM_CLI_KEY", KEY);
+    command
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = locum(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(stdout), text(stderr));
+    assert!(!format!("{stdout}{stderr}").contains(KEY), "a key was printed");
+    (status.code(), stdout, stderr)
+}
+
+fn file(name: &str, content: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// `locum mock` under way.
+struct Mock {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+    base_url: String,
+}
+
+impl Mock {
+    fn start(name: &str, script: &Value) -> Self {
+        let path = file(&format!("{name}.mock.json"), &script.to_string());
+        let mut child = locum(&["mock", &path]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+        let base_url = next()["base_url"].as_str().unwrap().to_owned();
+        assert_eq!(next(), json!({"ready": true}));
+        Self { child, lines, base_url }
+    }
+
+    fn seen(&mut self) -> Value {
+        serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Mock {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn config(name: &str, base_url: &str) -> String {
+    file(
+        &format!("{name}.toml"),
+        &format!(
+            "[providers.a]\nkind = \"openai\"\nbase_url = \"{base_url}\"\napi_key = \"env:LOCUM_CLI_KEY\"\n\
+             [tasks.t]\nprimary = \"a/m\"\nretries = 0\n"
+        ),
+    )
+}
+
+#[test]
+fn check_lists_the_tasks() {
+    let path = config("check", "http://127.0.0.1:1/v1");
+    assert_eq!(run(&["check", "--config", &path]), (Some(0), "t: a/m\n1 tasks, 0 warnings\n".into(), String::new()));
+}
+
+#[test]
+fn check_names_every_problem_with_its_line() {
+    let path = file("bad.toml", "[tasks.t]\nprimary = \"nobody/m\"\nretires = 1\n");
+    let (code, _, stderr) = run(&["check", "--config", &path]);
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.contains("bad.toml:2: tasks.t.primary") && stderr.contains("bad.toml:3: tasks.t.retires"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("did you mean \"retries\"?"), "{stderr}");
+}
+
+#[test]
+fn check_can_be_strict_about_warnings() {
+    let path = file("lint.toml", "[providers.a]\nkind = \"ollama\"\n[tasks.t]\nprimary = \"vllm/m\"\n");
+    let (code, stdout, _) = run(&["check", "--config", &path]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("warning: "), "{stdout}");
+    assert_eq!(run(&["check", "--strict", "--config", &path]).0, Some(1));
+}
+
+#[test]
+fn a_wrong_command_line_is_told_from_a_failure() {
+    assert_eq!(run(&["chek"]).0, Some(2));
+    assert_eq!(run(&[]).0, Some(2));
+    let (code, stdout, _) = run(&["--version"]);
+    assert_eq!((code, stdout.trim()), (Some(0), concat!("locum ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn ask_prints_the_answer_and_the_trail_apart() {
+    let mut mock = Mock::start("ask", &json!({"a": [{"answer": "Hello"}]}));
+    let path = config("ask", &mock.base_url);
+    let (code, stdout, stderr) = run(&["ask", "t", "Hi", "--config", &path]);
+    assert_eq!((code, stdout.as_str()), (Some(0), "Hello\n"));
+    assert!(stderr.starts_with("model  outcome") && stderr.contains("a/m    ok"), "{stderr}");
+    let seen = mock.seen();
+    assert_eq!((&seen["upstream"], &seen["headers"]["authorization"]), (&json!("a"), &json!("[secret]")));
+    assert_eq!(seen["body"]["messages"][0]["content"], "Hi");
+}
+
+#[test]
+fn ask_reads_the_message_from_standard_input() {
+    let mut mock = Mock::start("stdin", &json!({"a": [{"answer": "Hello"}]}));
+    let path = config("stdin", &mock.base_url);
+    let mut child = locum(&["ask", "t", "-", "--config", &path])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all("From a pipe".as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(mock.seen()["body"]["messages"][0]["content"], "From a pipe");
+}
+
+#[test]
+fn ask_as_json_gives_the_whole_error() {
+    let mock = Mock::start("json", &json!({"a": [{"error": "server_is_overloaded"}]}));
+    let path = config("json", &mock.base_url);
+    let (code, stdout, _) = run(&["ask", "t", "Hi", "--json", "--config", &path]);
+    let error: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &error["kind"], &error["attempts"][0]["status"]), (Some(1), &json!("overloaded"), &json!(503)));
+}
+
+#[test]
+fn mock_names_a_mistake_in_its_script() {
+    let path = file("wrong.mock.json", r#"{"a": [{"anwser": "x"}]}"#);
+    let (code, _, stderr) = run(&["mock", &path]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("did you mean \"answer\"?"), "{stderr}");
+}
