@@ -1,4 +1,114 @@
 //! Embedded multi-model LLM fallback: name the task, one file decides the models.
+//!
+//! An application says what kind of work it wants done, a **task**. One file says which model does it, which models stand
+//! in, and within which limits. When the primary fails, is slow or is out of money, a stand-in answers in time, and the
+//! trail tells what happened.
+//!
+//! # A first call
+//!
+//! ```toml
+//! # locum.toml
+//! [providers.openai]
+//! api_key = "env:OPENAI_API_KEY"
+//! [providers.anthropic]
+//! api_key = "env:ANTHROPIC_API_KEY"
+//!
+//! [tasks.support_chat]
+//! primary = "openai/gpt-4.1"
+//! fallback = ["anthropic/claude-sonnet-4-5"]
+//! max_latency_ms = 8000
+//! ```
+//!
+//! ```no_run
+//! use locum::{Message, Router};
+//!
+//! # async fn first() -> Result<(), locum::Error> {
+//! let router = Router::from_file("locum.toml")?;
+//! let messages = [Message::system("Be kind."), Message::user("My invoice is wrong")];
+//! let reply = router.complete("support_chat", messages).await?;
+//! println!("{} — {} in {:?}", reply.text(), reply.model, reply.latency);
+//! # Ok(()) }
+//! ```
+//!
+//! A [`Router`] is cheap to clone, and clones share their connections. It wants a tokio runtime with time and IO enabled.
+//!
+//! # Options
+//!
+//! What a call needs beyond task and messages is set on the [`Call`] before it is awaited:
+//!
+//! ```no_run
+//! # async fn options(router: locum::Router) -> Result<(), locum::Error> {
+//! use std::time::Duration;
+//!
+//! let reply = router
+//!     .complete("title_generation", "A title for: my invoice is wrong")
+//!     .customer("acme")
+//!     .max_output_tokens(20)
+//!     .timeout(Duration::from_secs(2))
+//!     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # When something fails
+//!
+//! Every failure has a [kind](ErrorKind), the same word in all languages. When all candidates failed, the error is the
+//! primary's, and [`Error::attempts`] has the whole ladder:
+//!
+//! ```no_run
+//! # async fn failures(router: locum::Router) {
+//! use locum::ErrorKind;
+//!
+//! match router.complete("support_chat", "My invoice is wrong").await {
+//!     Ok(reply) if reply.fallback_used => eprintln!("a stand-in answered:\n{}", reply.trail()),
+//!     Ok(_) => {}
+//!     Err(error) if error.retryable() => eprintln!("later, perhaps in {:?}", error.retry_after()),
+//!     Err(error) if error.kind() == ErrorKind::InputTooLong => eprintln!("shorten it: {error}"),
+//!     Err(error) => eprintln!("{error}\n{}", error.trail()),
+//! }
+//! # }
+//! ```
+//!
+//! Dropping a call closes its connections; [`Call::cancel_on`] does so too and keeps the trail. Warnings that an operator
+//! must see (a dead key, spent credit) go to `tracing`, each once, and into [`Reply::warnings`].
+//!
+//! # Testing an application
+//!
+//! The feature `testkit` has scripted providers on loopback that answer, refuse, stall and break off as told:
+//!
+#![cfg_attr(feature = "testkit", doc = "```")]
+#![cfg_attr(not(feature = "testkit"), doc = "```ignore")]
+//! use locum::Router;
+//! use locum::testkit::{Mock, Script};
+//! use serde_json::json;
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let script = json!({"main": [{"status": 503}], "spare": [{"answer": "Hello"}]});
+//! let mock = Mock::start(Script::from_value(script)?).await?;
+//! let router = Router::from_value(json!({
+//!     "providers": {
+//!         "main": {"kind": "openai", "base_url": mock.url("main"), "api_key": "test"},
+//!         "spare": {"kind": "anthropic", "base_url": mock.url("spare"), "api_key": "test"},
+//!     },
+//!     "tasks": {"support_chat": {"primary": "main/gpt-4.1", "fallback": ["spare/claude-sonnet-4-5"]}},
+//! }))?;
+//! let reply = router.complete("support_chat", "My invoice is wrong").await?;
+//! assert!(reply.fallback_used);
+//! assert_eq!(mock.count("main"), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `testkit` | scripted providers on loopback |
+//! | `cli` | the `locum` command: `cargo install locum --features cli` |
+//! | `schema` | generates the JSON Schema of the configuration (for work on Locum itself) |
+//!
+//! The way of a request through these modules is told in `ARCHITECTURE.md`.
 
 #![forbid(unsafe_code)]
 // The library is silent; only the command speaks.
