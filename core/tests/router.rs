@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use locum::testkit::{Mock, Script};
-use locum::{ErrorKind, Router};
+use locum::{ErrorKind, Message, Router};
 use serde_json::{Value, json};
 
 const KEY: &str = "sk-very-secret-0123456789";
@@ -89,4 +89,22 @@ async fn calls_share_connections_and_run_side_by_side() {
         assert_eq!(call.await.unwrap().unwrap().text(), "Hi");
     }
     assert_eq!(mock.count("a"), 100);
+}
+
+#[tokio::test]
+async fn debug_prints_hold_neither_prompt_nor_answer() {
+    let answer = json!({"text": "the answer's words", "reasoning": "the model's thoughts"});
+    let call =
+        json!([{"answer": answer}, {"answer": {"tool_calls": [{"name": "f", "arguments": {"x": "an argument"}}]}}]);
+    let (_mock, router) = play(json!({"a": call, "b": []}), json!({})).await;
+    let messages = [Message::system("the prompt's words"), Message::user("the question's words")];
+    let mut printed = format!("{messages:?}");
+    for _ in 0..2 {
+        let reply = router.complete("t", messages.clone()).await.unwrap();
+        printed += &format!("{reply:?} {:?} {:?}", reply.message(), reply.attempts);
+    }
+    for words in ["words", "thoughts", "an argument"] {
+        assert!(!printed.contains(words), "{printed}");
+    }
+    assert!(printed.contains("[18 bytes]"), "{printed}");
 }

@@ -1,7 +1,10 @@
 //! What one provider answered, in canonical form.
 
+use std::fmt;
+
 use serde_json::Value;
 
+use super::hidden;
 use super::message::ToolCall;
 
 /// Why a model stopped, one word for all providers.
@@ -64,7 +67,7 @@ pub struct Usage {
 }
 
 /// One provider's whole answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Completion {
     /// The text; a refusal's words too.
     pub text: String,
@@ -86,4 +89,21 @@ pub struct Completion {
     pub warnings: Vec<String>,
     /// The provider's body.
     pub raw: Value,
+}
+
+/// Without what the model said.
+impl fmt::Debug for Completion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completion")
+            .field("text", &hidden::Text(&self.text))
+            .field("reasoning", &self.reasoning.as_deref().map(hidden::Text))
+            .field("tool_calls", &self.tool_calls)
+            .field("finish", &self.finish)
+            .field("usage", &self.usage)
+            .field("cost", &self.cost)
+            .field("request_id", &self.request_id)
+            .field("served_by", &self.served_by)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
 }

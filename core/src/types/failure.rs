@@ -1,13 +1,15 @@
 //! What one attempt reported when it did not bring an answer.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::call::Amend;
 use super::completion::Usage;
+use super::hidden;
 use crate::error::ErrorKind;
 
 /// One attempt's failure, classified. The ladder decides what follows from it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Failure {
     /// What happened.
     pub kind: ErrorKind,
@@ -65,5 +67,25 @@ impl Failure {
     pub fn with_subkind(mut self, subkind: &'static str) -> Self {
         self.subkind = Some(subkind);
         self
+    }
+}
+
+/// Without text that was received.
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("kind", &self.kind)
+            .field("subkind", &self.subkind)
+            .field("message", &self.message)
+            .field("status", &self.status)
+            .field("provider_code", &self.provider_code)
+            .field("retry_after", &self.retry_after)
+            .field("should_retry", &self.should_retry)
+            .field("request_id", &self.request_id)
+            .field("amend", &self.amend)
+            .field("in_stream", &self.in_stream)
+            .field("partial", &self.partial.as_deref().map(hidden::Text))
+            .field("overflow", &self.overflow)
+            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,10 @@
 //! Chat messages in the canonical form, which is OpenAI chat.
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
 
+use super::hidden;
 use super::parse::{self, ParseError};
 
 /// Who speaks.
@@ -34,7 +37,7 @@ impl Role {
 }
 
 /// What a message says.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default)]
 pub enum Content {
     /// Nothing, as in an assistant message that only calls tools.
     #[default]
@@ -46,7 +49,7 @@ pub enum Content {
 }
 
 /// One part of a message.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Part {
     /// Text.
     Text(String),
@@ -62,7 +65,7 @@ pub enum Part {
 }
 
 /// A call of a tool by the model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ToolCall {
     /// The provider's id of this call; the result names it.
     pub id: String,
@@ -73,7 +76,7 @@ pub struct ToolCall {
 }
 
 /// One message of a chat.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
@@ -87,6 +90,50 @@ pub struct Message {
     pub tool_call_id: Option<String>,
     /// Members of no canonical meaning (`reasoning_content`, `refusal`, …), passed on to OpenAI-compatible providers.
     pub extra: Map<String, Value>,
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Text(text) => hidden::Text(text).fmt(f),
+            Self::Parts(parts) => parts.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(&hidden::Text(text)).finish(),
+            Self::Image { url, .. } => f.debug_tuple("Image").field(&hidden::Text(url)).finish(),
+            Self::Other(map) => f.debug_tuple("Other").field(&hidden::Members(map)).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for ToolCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolCall")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("arguments", &hidden::Text(&self.arguments))
+            .finish()
+    }
+}
+
+/// Without what is said.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("role", &self.role)
+            .field("content", &self.content)
+            .field("name", &self.name)
+            .field("tool_calls", &self.tool_calls)
+            .field("tool_call_id", &self.tool_call_id)
+            .field("extra", &hidden::Members(&self.extra))
+            .finish()
+    }
 }
 
 impl Message {

@@ -7,6 +7,7 @@ mod call;
 mod cause;
 mod completion;
 mod failure;
+mod hidden;
 mod message;
 mod options;
 pub(crate) mod parse;

@@ -1,5 +1,6 @@
 //! The answer to a call.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -9,7 +10,7 @@ use super::completion::{Completion, Finish, Usage};
 use super::message::{Content, Message, Role, ToolCall};
 
 /// The answer to a call, with the whole trail of how it came about.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Reply {
     pub(crate) completion: Completion,
     /// The answer parsed as JSON, when a JSON format was asked for.
@@ -123,6 +124,21 @@ impl Reply {
             "fallback_used": self.fallback_used,
             "attempts": self.attempts.iter().map(Attempt::to_value).collect::<Value>(),
         })
+    }
+}
+
+/// Without what the model said.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("task", &self.task)
+            .field("model", &self.model)
+            .field("completion", &self.completion)
+            .field("fallback_used", &self.fallback_used)
+            .field("latency", &self.latency)
+            .field("warnings", &self.warnings)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
     }
 }
 
