@@ -17,7 +17,7 @@ fn words(value: &Value, into: &mut Vec<String>) {
 
 /// The kind of an error that a successful status carries, in the body or in its first choice (ruling 9): by the status
 /// that the error states, else by what its words leave open.
-pub(crate) fn error_inside(api: &str, body: &Value) -> Option<&'static str> {
+pub(crate) fn error_inside(provider: &str, body: &Value) -> Option<&'static str> {
     let states = |error: &&Value| match error {
         Value::String(words) => !words.is_empty(),
         Value::Object(map) => map.values().any(|member| !member.is_null() && member != ""),
@@ -37,7 +37,7 @@ pub(crate) fn error_inside(api: &str, body: &Value) -> Option<&'static str> {
         text if text.contains("not_found_error") => 404,
         _ => 500,
     });
-    Some(expected_kind(api, status, &text))
+    Some(expected_kind(provider, status, &text))
 }
 
 /// Members of a request that change how it is answered, not what is asked.
@@ -58,7 +58,7 @@ const OPTIONAL: [&str; 13] = [
 ];
 
 /// The kind the table gives to a status and a body. Reads all words of the body at once, unlike the codec.
-pub(crate) fn expected_kind(api: &str, status: u16, body: &str) -> &'static str {
+pub(crate) fn expected_kind(provider: &str, status: u16, body: &str) -> &'static str {
     let mut list = Vec::new();
     match serde_json::from_str::<Value>(body) {
         Ok(value) => words(&value, &mut list),
@@ -123,7 +123,7 @@ pub(crate) fn expected_kind(api: &str, status: u16, body: &str) -> &'static str 
         };
     }
     // Row 31 for what the model wrote, row 18 for filters.
-    if is(&["tool_use_failed", "json_validate_failed", "output_parse_failed"]) || (status == 422 && api == "groq-chat")
+    if is(&["tool_use_failed", "json_validate_failed", "output_parse_failed"]) || (status == 422 && provider == "groq")
     {
         return "malformed_response";
     }
@@ -156,6 +156,10 @@ pub(crate) fn expected_kind(api: &str, status: u16, body: &str) -> &'static str 
     if matches!(status, 503 | 529 | 498) || says(&["overloaded"]) {
         return "overloaded";
     }
+    // Cerebras says so without a word (2.7).
+    if provider == "cerebras" && matches!(status, 400 | 413) && body.trim().is_empty() {
+        return "context_overflow";
+    }
     if is(&["tokens_limit_reached", "context_length_exceeded"]) && status == 413 {
         return "context_overflow";
     }
@@ -176,7 +180,9 @@ pub(crate) fn expected_kind(api: &str, status: u16, body: &str) -> &'static str 
     {
         return "permission";
     }
-    if client && says(&["no endpoints found that support", "unsupported_api_for_model"]) {
+    if client
+        && says(&["no endpoints found that support", "no endpoints found that can handle", "unsupported_api_for_model"])
+    {
         return "unsupported";
     }
     if is(&[
@@ -325,6 +331,7 @@ fn expected_of_size(text: &str) -> Option<&'static str> {
         "maximum model length",
         "context length of only",
         "prompt exceeds max length",
+        "`inputs` must have less than",
         "range of input length should be",
         "exceeds the limit of",
         "total length of all messages",

@@ -142,6 +142,7 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         Phrase::new(&[200, 400, 403], &["user location is not supported"], Permission, None),
         // Models that are not there, before what models cannot do.
         Phrase::new(&[404], &["no endpoints found that support"], Unsupported, None),
+        Phrase::new(&[404], &["no endpoints found that can handle"], Unsupported, None),
         Phrase::new(&[404], &["no endpoints found", "image input"], Unsupported, None),
         Phrase::new(REQUEST, &["model", "does not exist"], ModelNotFound, None),
         Phrase::new(REQUEST, &["model not found"], ModelNotFound, None),
