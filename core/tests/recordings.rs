@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use answers::{read_anthropic, read_openai, reading_of};
-use errors::expected_kind;
+use errors::{error_inside, expected_kind};
 use locum::ErrorKind;
 use locum::provider::{ANTHROPIC, OPENAI_CHAT, Provider, Target};
 use locum::transport::{HeaderMap, HeaderName, HttpAnswer};
@@ -184,8 +184,11 @@ fn every_record() {
 /// Where the codec and the independent reading of an answer differ.
 fn misread(record: &Record<'_>) -> Option<String> {
     let body: Value = serde_json::from_str(record.body).unwrap_or_default();
-    let want =
-        if record.anthropic() { read_anthropic(&body, record.request) } else { read_openai(&body, record.request) };
+    let want = match error_inside(record.kind, &body) {
+        Some(kind) => Err(kind),
+        None if record.anthropic() => read_anthropic(&body, record.request),
+        None => read_openai(&body, record.request),
+    };
     let got = record
         .decode()
         .map(|completion| {
@@ -198,7 +201,7 @@ fn misread(record: &Record<'_>) -> Option<String> {
 
 /// Where the codec and the table differ about an error.
 fn misjudged(record: &Record<'_>) -> Option<String> {
-    let want = expected_kind(record.api, record.status, record.body);
+    let want = expected_kind(record.kind, record.status, record.body);
     match record.decode() {
         Ok(_) => Some("read as an answer".to_owned()),
         Err(failure) if failure.kind.as_str() != want => {

@@ -171,8 +171,18 @@ impl Case<'_> {
         if limited && per_time && (text.contains("request too large") || overflow::exceeds_rate(text)) {
             return Some((RequestTooLarge, Some("tpm")));
         }
-        const LONG: [&str; 9] =
-            ["per day", "per-day", "/ day", "/day", "daily", "per month", "per-month", "/ month", "monthly"];
+        const LONG: [&str; 10] = [
+            "per day",
+            "per 86400s",
+            "per-day",
+            "/ day",
+            "/day",
+            "daily",
+            "per month",
+            "per-month",
+            "/ month",
+            "monthly",
+        ];
         if self.status == 429 && LONG.iter().any(|window| text.contains(window)) {
             return Some((ProviderQuota, Some("daily")));
         }
@@ -239,11 +249,12 @@ impl Case<'_> {
 
     /// A member the server does not know is a parameter the model does not take, if it is one that may be left out.
     fn unknown_member(&self) -> Option<Verdict> {
-        const WORDS: [&str; 5] = [
+        const WORDS: [&str; 6] = [
             "extra inputs are not permitted",
             "unrecognized request argument",
             "unknown parameter",
             "unknown field",
+            "unknown name",
             "unexpected keyword",
         ];
         let complains = WORDS.iter().any(|words| self.body.text.contains(words));

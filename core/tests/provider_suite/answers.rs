@@ -124,6 +124,53 @@ fn silence() {
 }
 
 #[test]
+fn what_is_no_text_is_still_an_answer() {
+    for message in [
+        json!({"content": "", "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ=="}}]}),
+        json!({"content": null, "audio": {"id": "a", "data": "QQ=="}}),
+        json!({"content": "", "reasoning_details": [{"type": "reasoning.encrypted", "data": "QQ=="}]}),
+        json!({"content": null, "reasoning_text": "Hm."}),
+    ] {
+        let body = json!({"choices": [{"finish_reason": "stop", "message": message}]});
+        assert!(decode(Format::Chat, 200, &body.to_string()).is_ok(), "{body}");
+    }
+    for message in [
+        json!({"content": "", "images": []}),
+        json!({"content": null, "audio": {"id": "a", "data": null}}),
+        json!({"content": "", "reasoning_details": [{"type": "reasoning.text", "text": ""}]}),
+    ] {
+        let body = json!({"choices": [{"finish_reason": "stop", "message": message}]});
+        let failure = decode(Format::Chat, 200, &body.to_string()).unwrap_err();
+        assert_eq!(failure.kind.as_str(), "malformed_response", "{body}");
+    }
+    let at_stop = json!({"choices": [{"finish_reason": "stop_sequence", "message": {"content": ""}}]});
+    assert!(decode(Format::Chat, 200, &at_stop.to_string()).is_ok());
+    let hidden = |signature: &str| {
+        let thought = json!([{"type": "thinking", "thinking": "", "signature": signature}]);
+        decode(Format::Messages, 200, &json!({"content": thought, "stop_reason": "end_turn"}).to_string())
+    };
+    assert!(hidden("QQ==").is_ok());
+    assert_eq!(hidden("").unwrap_err().kind.as_str(), "malformed_response");
+}
+
+#[test]
+fn calls_cut_off_by_a_full_window_do_not_count() {
+    for format in FORMATS {
+        let answer = |text: &str| {
+            let body = format.answer(
+                json!({"content": text, "tool_calls": [call("c", "go", "{}")]}),
+                json!([{"type": "text", "text": text}, {"type": "tool_use", "name": "go", "input": {}}]),
+                ["model_context_window_exceeded", "model_context_window_exceeded"],
+            );
+            decode(format, 200, &body.to_string())
+        };
+        let got = answer("Well,").unwrap();
+        assert_eq!((got.finish.unified.as_str(), got.tool_calls.len()), ("length", 0), "{format:?}");
+        assert_eq!(answer("").unwrap_err().kind.as_str(), "context_overflow", "{format:?}");
+    }
+}
+
+#[test]
 fn bodies_that_are_no_answer() {
     for format in FORMATS {
         let whole = format

@@ -87,6 +87,10 @@ pub(crate) fn from_anthropic(body: &Value) -> (Request, Params) {
                     let text = part["text"].as_str().unwrap_or_default().to_owned();
                     said.get_or_insert_with(|| make(text));
                 }
+                // What else a user sends matters here only as a turn of theirs.
+                _ if !assistant => {
+                    said.get_or_insert_with(|| make("(a file)".to_owned()));
+                }
                 _ => {}
             }
         }

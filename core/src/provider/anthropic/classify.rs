@@ -25,6 +25,7 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         Phrase::new(REQUEST, &["invalid", "signature", "thinking"], InvalidRequest, Some("history")),
         Phrase::new(REQUEST, &["thinking", "cannot be modified"], InvalidRequest, Some("history")),
         Phrase::new(REQUEST, &["expected `thinking`"], InvalidRequest, Some("history")),
+        Phrase::new(REQUEST, &["first block must be `thinking`"], InvalidRequest, Some("history")),
         Phrase::new(REQUEST, &["unexpected `tool_use_id`"], InvalidRequest, Some("history")),
         Phrase::new(REQUEST, &["`tool_use`", "without `tool_result`"], InvalidRequest, Some("history")),
         Phrase::new(REQUEST, &["may not be enabled when"], Unsupported, None),

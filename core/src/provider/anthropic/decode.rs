@@ -52,7 +52,7 @@ struct Blocks {
     text: String,
     reasoning: String,
     calls: Vec<ToolCall>,
-    /// Blocks of other types: work of the provider's own tools.
+    /// Hidden thoughts, and blocks of other types: work of the provider's own tools.
     other: bool,
 }
 
@@ -63,10 +63,18 @@ impl Blocks {
             let word = |key: &str| block.get(key).and_then(Value::as_str).unwrap_or_default();
             match word("type") {
                 "text" => blocks.text.push_str(word("text")),
-                "thinking" => blocks.reasoning.push_str(word("thinking")),
+                // A model may keep its thoughts to itself and send their signature alone.
+                "thinking" => {
+                    blocks.reasoning.push_str(word("thinking"));
+                    blocks.other |= !word("signature").is_empty();
+                }
                 "redacted_thinking" => blocks.other = true,
                 "tool_use" => blocks.calls.push(ToolCall {
-                    id: word("id").to_owned(),
+                    id: match word("id") {
+                        // A result must be able to name the call.
+                        "" => format!("call_{}", blocks.calls.len()),
+                        id => id.to_owned(),
+                    },
                     name: word("name").to_owned(),
                     arguments: match block.get("input") {
                         None | Some(Value::Null) => "{}".to_owned(),
@@ -82,12 +90,12 @@ impl Blocks {
     /// The answer these blocks make, with what stands outside of them still to be filled in.
     fn complete(self, reason: Option<&str>, may_be_silent: bool) -> Result<Completion, (ErrorKind, &'static str)> {
         let full = reason == Some("model_context_window_exceeded");
-        if full && self.text.is_empty() && self.calls.is_empty() {
+        let cut = full || reason == Some("max_tokens");
+        let calls = wire::whole_calls(self.calls, cut);
+        if full && self.text.is_empty() && calls.whole.is_empty() {
             let why = "the context window was full before the first word of the answer";
             return Err((ErrorKind::ContextOverflow, why));
         }
-        let cut = full || reason == Some("max_tokens");
-        let calls = wire::whole_calls(self.calls, cut);
         let unified = match reason {
             _ if cut => FinishReason::Length,
             Some("refusal") => FinishReason::Refusal,

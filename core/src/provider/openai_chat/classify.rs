@@ -4,7 +4,7 @@ use crate::error::ErrorKind::*;
 use crate::provider::classify::{Phrase, Rows};
 
 /// Statuses that complain about the request, and errors inside a 200.
-const REQUEST: &[u16] = &[200, 400, 404, 405, 415, 422, 500, 501];
+const REQUEST: &[u16] = &[200, 400, 404, 422, 500, 501];
 /// Statuses of a provider that cannot serve now.
 const BUSY: &[u16] = &[200, 429, 498, 500, 502, 503, 529];
 
@@ -25,6 +25,8 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         ("openrouter_credits", (ProviderQuota, None)),
         ("budget_exceeded", (ProviderQuota, None)),
         ("quota_exceeded", (ProviderQuota, Some("daily"))),
+        ("arrearage", (ProviderQuota, None)),
+        ("allocationquota.freetieronly", (ProviderQuota, None)),
         // Rate and capacity.
         ("slow_down", (RateLimited, Some("ramp"))),
         ("1300", (RateLimited, None)),
@@ -33,6 +35,7 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         ("engine_overloaded_error", (Overloaded, None)),
         ("provider_overloaded", (Overloaded, None)),
         ("capacity_exceeded", (Overloaded, None)),
+        ("queue_exceeded", (Overloaded, None)),
         ("nocapacity", (Overloaded, None)),
         ("3505", (Overloaded, None)),
         // Size.
@@ -40,6 +43,7 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         ("exceed_context_size_error", (ContextOverflow, None)),
         ("too_many_prompt_tokens", (ContextOverflow, None)),
         ("model_max_prompt_tokens_exceeded", (ContextOverflow, None)),
+        ("tokens_limit_reached", (ContextOverflow, None)),
         ("image_too_large", (RequestTooLarge, None)),
         ("string_too_long", (RequestTooLarge, None)),
         ("string_above_max_length", (RequestTooLarge, None)),
@@ -53,6 +57,7 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         ("image_content_policy_violation", (ContentFiltered, Some("input"))),
         ("moderation_blocked", (ContentFiltered, Some("input"))),
         ("data_inspection_failed", (ContentFiltered, Some("input"))),
+        ("1301", (ContentFiltered, Some("input"))),
         // Keys and rights.
         ("invalid_api_key", (Auth, None)),
         ("api_key_invalid", (Auth, None)),
@@ -76,6 +81,7 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         ("unsupported_parameter", (Unsupported, None)),
         ("not_supported_error", (Unsupported, None)),
         ("operationnotsupported", (Unsupported, None)),
+        ("unsupported_api_for_model", (Unsupported, None)),
         // What the caller got wrong, whoever is asked.
         ("invalid_image_format", (InvalidRequest, None)),
         ("invalid_image_url", (InvalidRequest, None)),
@@ -103,6 +109,7 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         "not enough credits",
         "out of credits",
         "no credits left",
+        "any credits yet",
         "key limit exceeded",
         "guardrail budget",
         "check your billing",
@@ -132,8 +139,10 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         Phrase::new(REQUEST, &["same number of function calls and responses"], InvalidRequest, Some("history")),
         Phrase::new(REQUEST, &["reasoning_content", "must be passed back"], InvalidRequest, Some("history")),
         Phrase::new(REQUEST, &["tool call id", "not found"], InvalidRequest, Some("history")),
+        Phrase::new(&[200, 400, 403], &["user location is not supported"], Permission, None),
         // Models that are not there, before what models cannot do.
         Phrase::new(&[404], &["no endpoints found that support"], Unsupported, None),
+        Phrase::new(&[404], &["no endpoints found that can handle"], Unsupported, None),
         Phrase::new(&[404], &["no endpoints found", "image input"], Unsupported, None),
         Phrase::new(REQUEST, &["model", "does not exist"], ModelNotFound, None),
         Phrase::new(REQUEST, &["model not found"], ModelNotFound, None),
@@ -142,6 +151,9 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         Phrase::new(REQUEST, &["invalid model"], ModelNotFound, None),
         Phrase::new(REQUEST, &["unknown model"], ModelNotFound, None),
         Phrase::new(REQUEST, &["no such model"], ModelNotFound, None),
+        Phrase::new(REQUEST, &["model not exist"], ModelNotFound, None),
+        Phrase::new(REQUEST, &["model '", "' not found"], ModelNotFound, None),
+        Phrase::new(REQUEST, &["not a chat model"], ModelNotFound, None),
         Phrase::new(REQUEST, &["is not a valid model id"], ModelNotFound, None),
         Phrase::new(REQUEST, &["model identifier is invalid"], ModelNotFound, None),
         Phrase::new(REQUEST, &["supported api model names are"], ModelNotFound, None),
@@ -161,6 +173,16 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         Phrase::new(REQUEST, &["not enabled for this model"], Unsupported, None),
         Phrase::new(REQUEST, &["not available for this model"], Unsupported, None),
         Phrase::new(REQUEST, &["extraneous key"], Unsupported, None),
+        Phrase::new(REQUEST, &["only supported by certain models"], Unsupported, None),
+        Phrase::new(REQUEST, &["only supported in"], Unsupported, None),
+        Phrase::new(REQUEST, &["enabled only for api versions"], Unsupported, None),
+        Phrase::new(REQUEST, &["incompatible with"], Unsupported, None),
+        Phrase::new(REQUEST, &["cannot be combined with"], Unsupported, None),
+        Phrase::new(REQUEST, &["response_format", "unavailable now"], Unsupported, None),
+        Phrase::new(REQUEST, &["reasoning is mandatory"], Unsupported, None),
+        Phrase::new(REQUEST, &["is allowed for this model"], Unsupported, None),
+        Phrase::new(REQUEST, &["unimplemented keys"], Unsupported, None),
+        Phrase::new(REQUEST, &["at most 0 "], Unsupported, None),
         Phrase::new(REQUEST, &["cannot use both json_schema and grammar"], Unsupported, None),
         Phrase::new(REQUEST, &["requires --jinja"], Unsupported, None),
         Phrase::new(REQUEST, &["requires", "--enable-auto-tool-choice"], Unsupported, None),

@@ -77,13 +77,14 @@ fn read(raw: &Value, choice: &Value) -> Result<Completion, Flaw> {
     words.read_message(message);
     let native = word(choice, "native_finish_reason");
     let reason = word(choice, "finish_reason").or(native);
-    let cut = [reason, native].into_iter().flatten().any(is_length);
+    let full = |reason: &str| reason == "model_context_window_exceeded";
+    let cut = [reason, native].into_iter().flatten().any(|reason| is_length(reason) || full(reason));
     let refused = !words.refusal.is_empty();
     let Calls { whole, mut warnings, broken } = wire::whole_calls(read_calls(raw, message), cut);
     if let Some(name) = broken {
         return Err(Flaw::malformed(format!("the arguments of the call of tool {name} are not JSON")));
     }
-    let spoke = !words.text.is_empty() || !whole.is_empty();
+    let spoke = !words.text.is_empty() || refused || !whole.is_empty();
     let unified = unify(reason, native, !whole.is_empty(), refused, spoke)?;
     warnings.extend(filter_warnings(raw, choice));
     let others = raw.get("choices").and_then(Value::as_array).map_or(0, Vec::len);
@@ -151,6 +152,8 @@ fn unify(
                 | "malformed_function_call"
                 | "malformed_tool_use"
                 | "malformed_model_output"
+                | "OTHER"
+                | "NO_IMAGE"
         )
     }) {
         return Err(Flaw {
@@ -211,7 +214,8 @@ impl Words {
         }
         // The same words come under several names; the first that has any is taken.
         if self.reasoning.is_empty()
-            && let Some(words) = ["reasoning_content", "reasoning"].iter().find_map(|key| word(message, key))
+            && let Some(words) =
+                ["reasoning_content", "reasoning", "reasoning_text"].iter().find_map(|key| word(message, key))
         {
             self.reasoning.push_str(words);
         }
@@ -294,18 +298,21 @@ fn arguments(value: Option<&Value>) -> String {
     }
 }
 
-/// Whether an answer that stopped normally has anything in it; audio counts.
+/// Whether an answer that stopped normally has anything in it; audio, images and encrypted reasoning count.
 fn said_something(completion: &Completion, choice: &Value) -> bool {
+    let list = |path: &str| choice.pointer(path).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     !completion.text.is_empty()
         || !completion.tool_calls.is_empty()
         || completion.reasoning.is_some()
-        || choice.pointer("/message/audio/data").is_some_and(|data| data.as_str() != Some(""))
+        || choice.pointer("/message/audio").is_some_and(|audio| word(audio, "data").is_some())
+        || !list("/message/images").is_empty()
+        || list("/message/reasoning_details").iter().any(|detail| word(detail, "data").is_some())
 }
 
-/// vLLM names the stop string or token in `stop_reason`; OpenRouter passes on what Claude called it.
+/// vLLM names the stop string or token in `stop_reason`; others say it as Claude does.
 fn ended_at_stop_sequence(choice: &Value) -> bool {
     choice.get("stop_reason").is_some_and(|reason| !reason.is_null())
-        || word(choice, "native_finish_reason") == Some("stop_sequence")
+        || ["native_finish_reason", "finish_reason"].iter().any(|key| word(choice, key) == Some("stop_sequence"))
 }
 
 /// Azure: the answer is whole, but the filter that should have looked at it was down.

@@ -12,9 +12,11 @@ pub(super) fn usage(body: &Value) -> Option<Usage> {
     let mut input = at(&["/prompt_tokens", "/input_tokens"]);
     let mut output = at(&["/completion_tokens", "/output_tokens"]);
     let total = count(usage.get("total_tokens")).unwrap_or(0);
-    let reasoning = at(&["/completion_tokens_details/reasoning_tokens", "/reasoning_tokens"]);
-    let cached = CACHED.iter().filter_map(|path| count(usage.pointer(path))).max().unwrap_or(0);
-    let written = at(&["/prompt_tokens_details/cache_write_tokens", "/cache_creation_input_tokens"]);
+    // One count under several names: a server that fills one of them leaves the others at 0.
+    let most = |paths: &[&str]| paths.iter().filter_map(|path| count(usage.pointer(path))).max().unwrap_or(0);
+    let reasoning = most(&["/completion_tokens_details/reasoning_tokens", "/reasoning_tokens"]);
+    let cached = most(&CACHED);
+    let written = most(&["/prompt_tokens_details/cache_write_tokens", "/cache_creation_input_tokens"]);
     let audio = at(&["/prompt_tokens_details/audio_tokens"]);
 
     let sum = |a: u64, b: u64, c: u64| a.saturating_add(b).saturating_add(c);
