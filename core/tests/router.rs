@@ -49,6 +49,46 @@ async fn a_key_that_the_provider_quotes_is_taken_out() {
 }
 
 #[tokio::test]
+async fn a_secret_of_a_header_that_the_provider_quotes_is_taken_out() {
+    let quoted = json!({"error": {"message": format!("Bad gateway token {KEY}."), "type": "invalid_request_error"}});
+    let script = Script::from_value(json!({"a": [{"status": 401, "body": quoted}]})).unwrap();
+    let mock = Mock::start(script).await.unwrap();
+    let router = Router::from_value(json!({
+        "providers": {"a": {"kind": "openai", "base_url": mock.url("a"), "api_key": "unused",
+                            "headers": {"x-gateway": format!("Bearer {KEY}")}}},
+        "tasks": {"t": {"primary": "a/big", "retries": 0}},
+    }))
+    .unwrap();
+    let error = router.complete("t", "Hi").await.unwrap_err();
+    let printed = format!("{error} {error:?} {} {:?}", error.to_value(), router.take_notices());
+    assert!(printed.contains("Bad gateway token [secret]."), "{printed}");
+    assert!(!printed.contains(KEY));
+}
+
+#[tokio::test]
+async fn a_placeholder_for_a_key_spoils_no_answer() {
+    for key in ["x", "ollama"] {
+        let script = json!({"a": [{"answer": "Run ollama next"}, {"status": 400, "error": "context_length_exceeded"}]});
+        let mock = Mock::start(Script::from_value(script).unwrap()).await.unwrap();
+        let router = Router::from_value(json!({
+            "providers": {"a": {"kind": "ollama", "base_url": mock.url("a"), "api_key": key}},
+            "tasks": {"t": {"primary": "a/big", "retries": 0}},
+        }))
+        .unwrap();
+        assert_eq!(router.complete("t", "Hi").await.unwrap().text(), "Run ollama next");
+        assert_eq!(router.complete("t", "Hi").await.unwrap_err().kind(), ErrorKind::ContextOverflow);
+    }
+}
+
+#[tokio::test]
+async fn the_status_counts_even_if_the_error_body_is_too_large() {
+    let huge = "x".repeat(locum::transport::MAX_BODY + 1);
+    let (_mock, router) = play(json!({"a": [{"status": 401, "body": huge}]}), json!({"fallback": []})).await;
+    let error = router.complete("t", "Hi").await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Auth, Some(401)));
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed() {
     let (mock, router) = play(
         json!({"a": [{"status": 307, "headers": {"location": "/b/v1/messages"}, "body": ""}], "b": []}),

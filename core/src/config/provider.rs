@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use http::uri::Authority;
 use http::{HeaderName, Uri};
 
 use super::defaults;
@@ -174,6 +175,8 @@ fn address_problem(url: &str, allow_http: bool) -> Option<String> {
         "must not hold a user or password; use api_key or headers"
     } else if host.is_empty() {
         "names no host"
+    } else if uri.authority().is_some_and(|authority| authority.port_u16().is_none() && ends_in_port(authority)) {
+        "names a port that does not exist"
     } else if uri.query().is_some() || url.contains('#') {
         "must not have a query or fragment"
     } else if ["/chat/completions", "/messages"].iter().any(|end| uri.path().ends_with(end)) {
@@ -184,6 +187,10 @@ fn address_problem(url: &str, allow_http: bool) -> Option<String> {
         return None;
     };
     Some(problem.to_owned())
+}
+
+fn ends_in_port(authority: &Authority) -> bool {
+    authority.as_str().len() > authority.host().len()
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -1,5 +1,6 @@
 //! One attempt: encode, send, read, decode.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -34,29 +35,46 @@ pub(super) async fn exchange(
     let (http, warnings) = codec.encode(&target, &request)?;
     let response = transport.send(http).await.map_err(broken)?;
     let mut answer = read(response).await?;
-    if let Some(key) = target.api_key {
-        conceal(&mut answer, key);
-    }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut completion = codec.decode(&target, &request, &answer, now)?;
+    let mut decoded = codec.decode(&target, &request, &answer, now);
+    let (least, headers) = if decoded.is_err() { (SHORTEST_KEY, Some(target.headers)) } else { (UNGUESSABLE, None) };
+    let secrets = target.api_key.into_iter().chain(headers.into_iter().flat_map(BTreeMap::values));
+    let mut quoted = false;
+    for key in secrets.map(bare).filter(|key| key.len() >= least) {
+        quoted |= conceal(&mut answer, key);
+    }
+    if quoted {
+        decoded = codec.decode(&target, &request, &answer, now);
+    }
+    let mut completion = decoded?;
     completion.warnings.splice(0..0, warnings);
     Ok(completion)
 }
 
-/// Providers quote the key they refuse; most mask it, none promises to. It is taken out before anything reads the answer.
-fn conceal(answer: &mut HttpAnswer, key: &Secret) {
-    let key = key.expose().as_bytes();
-    if key.is_empty() {
-        return;
-    }
+/// What is shorter is no key but a placeholder for a server that wants none (`ollama`, `EMPTY`): it stands in errors by
+/// chance, and taking it out would spoil their codes.
+const SHORTEST_KEY: usize = 8;
+/// From this length on a text does not stand in an answer by chance, so that taking it out spoils nothing.
+const UNGUESSABLE: usize = 16;
+
+/// A secret as a provider would quote it: without the scheme before it (`Bearer …`).
+fn bare(secret: &Secret) -> &[u8] {
+    let text = secret.expose();
+    text.rsplit(' ').next().unwrap_or(text).as_bytes()
+}
+
+/// Providers quote the key they refuse; most mask it, none promises to. Takes it out; `false` where it was not there.
+fn conceal(answer: &mut HttpAnswer, key: &[u8]) -> bool {
+    let mut found = false;
     for value in answer.headers.values_mut() {
         if memmem::find(value.as_bytes(), key).is_some() {
             *value = HeaderValue::from_static("[secret]");
+            found = true;
         }
     }
     let body = &mut answer.body;
     if memmem::find(body, key).is_none() {
-        return;
+        return found;
     }
     let mut clean = Vec::with_capacity(body.len());
     let mut rest = 0;
@@ -67,15 +85,19 @@ fn conceal(answer: &mut HttpAnswer, key: &Secret) {
     }
     clean.extend_from_slice(body.get(rest..).unwrap_or_default());
     *body = clean.into();
+    true
 }
 
-/// Reads the body up to the limit. An error status counts even if its body breaks off: the status is the news.
+/// Reads the body up to the limit. An error status counts even if its body breaks off or is too large: the status is the news.
 async fn read(response: HttpResponse) -> Result<HttpAnswer, Failure> {
     let HttpResponse { status, headers, mut body } = response;
     let mut whole = BytesMut::new();
     while let Some(piece) = body.next().await {
         match piece {
             Ok(piece) if whole.len() + piece.len() > MAX_BODY => {
+                if status >= 400 {
+                    break;
+                }
                 return Err(broken(TransportError {
                     phase: Phase::TooLarge,
                     message: format!("the response exceeds the limit of {MAX_BODY} bytes"),

@@ -203,7 +203,7 @@ impl Ladder {
             return;
         };
         self.trail.answered(line, answer, now);
-        let Some(failure) = self.unwanted(answer).filter(|_| !self.halted) else {
+        let Some(failure) = self.unwanted(answer) else {
             return self.deliver(attempt, now, out);
         };
         let expired = self.plan.deadline.is_some_and(|deadline| now >= deadline);
@@ -240,6 +240,13 @@ impl Ladder {
         if self.halted {
             self.race_at = None;
             if self.runs_before(candidate) {
+                self.cancel_flying(
+                    candidate + 1,
+                    Outcome::Cancelled,
+                    "an earlier candidate's failure surfaces",
+                    now,
+                    out,
+                );
                 self.trail.decided(line, Next::Race, "an earlier candidate is still running");
             } else {
                 self.trail.decided(line, Next::Fail, format!("{} is not a reason to ask another model", failure.kind));
@@ -277,7 +284,9 @@ impl Ladder {
             return self.start(candidate, now, out);
         }
         let next = self.next_candidate(Some(failure), now);
-        if !busy && let Some(wait) = self.retry_delay(candidate, failure, verdict.retry, next.is_some(), now) {
+        // Beside a silent primary too: a stand-in's hiccup must not leave the call to the one that says nothing.
+        let free = self.retry_at.is_none();
+        if free && let Some(wait) = self.retry_delay(candidate, failure, verdict.retry, next.is_some(), now) {
             if let Some(seat) = self.seats.get_mut(candidate) {
                 seat.retries += 1;
             }
@@ -343,7 +352,7 @@ impl Ladder {
     }
 
     fn cancelled(&mut self, now: Duration, out: &mut Vec<Action>) {
-        self.cancel_flying(Outcome::Cancelled, "the caller cancelled", now, out);
+        self.cancel_flying(0, Outcome::Cancelled, "the caller cancelled", now, out);
         self.done = true;
         out.push(Action::Fail { failure: Failure::new(ErrorKind::Cancelled, "the caller cancelled"), candidate: None });
     }
@@ -381,7 +390,7 @@ impl Ladder {
         if let Some(flight) = self.flights.get(attempt) {
             let name = self.plan.candidates.get(flight.candidate).map(|winner| winner.name.clone()).unwrap_or_default();
             self.trail.accepted(flight.line);
-            self.cancel_flying(Outcome::HedgedOut, &format!("{name} answered first"), now, out);
+            self.cancel_flying(0, Outcome::HedgedOut, &format!("{name} answered first"), now, out);
         }
         self.done = true;
         out.push(Action::Deliver { attempt });
@@ -391,7 +400,7 @@ impl Ladder {
         if let Some(held) = self.held {
             return self.deliver(held, now, out);
         }
-        self.cancel_flying(Outcome::Cancelled, "the call was given up", now, out);
+        self.cancel_flying(0, Outcome::Cancelled, "the call was given up", now, out);
         self.done = true;
         if let Some((candidate, failure)) = self.failure.take() {
             out.push(Action::Fail { failure, candidate: Some(candidate) });
@@ -441,8 +450,10 @@ impl Ladder {
         Some((flight.candidate, flight.line))
     }
 
-    fn cancel_flying(&mut self, outcome: Outcome, reason: &str, now: Duration, out: &mut Vec<Action>) {
-        for (attempt, flight) in self.flights.iter_mut().enumerate().filter(|(_, flight)| flight.flying) {
+    /// Cancels what flies, from the candidate `first` on.
+    fn cancel_flying(&mut self, first: usize, outcome: Outcome, reason: &str, now: Duration, out: &mut Vec<Action>) {
+        let loses = |flight: &Flight| flight.flying && flight.candidate >= first;
+        for (attempt, flight) in self.flights.iter_mut().enumerate().filter(|(_, flight)| loses(flight)) {
             flight.flying = false;
             self.trail.ended(flight.line, outcome, reason, now);
             out.push(Action::Cancel { attempt });

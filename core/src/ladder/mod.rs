@@ -5,6 +5,8 @@
 //! tests and rehearsals.
 
 mod backoff;
+#[cfg(test)]
+mod cases;
 mod decide;
 mod machine;
 mod plan;

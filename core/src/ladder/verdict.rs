@@ -16,7 +16,7 @@ pub enum Retry {
     /// Only while no stand-in is left, once, after at least this long.
     LastOnce(Duration),
     /// As often as the task's `retries` allow, after the server's delay or at least this long: only while no stand-in
-    /// is left, or when the server asks for no more than a second.
+    /// is left, or, where no least wait is set, when the server asks for no more than a second.
     Throttled(Duration),
 }
 

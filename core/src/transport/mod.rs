@@ -54,7 +54,7 @@ pub struct HttpResponse {
 }
 
 /// A response read whole, as codecs see it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpAnswer {
     /// HTTP status.
     pub status: u16,
@@ -62,6 +62,17 @@ pub struct HttpAnswer {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+}
+
+impl fmt::Debug for HttpAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.keys().map(HeaderName::as_str).collect();
+        f.debug_struct("HttpAnswer")
+            .field("status", &self.status)
+            .field("headers", &names)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
 }
 
 /// At which point an exchange broke.
@@ -91,4 +102,20 @@ pub trait Transport: Send + Sync {
     /// Sends `request`; resolves when the response's head is there. Dropping the future, or the body, closes the
     /// connection.
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_was_said_is_printed() {
+        let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer sk-1"))]);
+        let body = Bytes::from_static(b"prompt");
+        let answer = HttpAnswer { status: 200, headers: headers.clone(), body: body.clone() };
+        let request = HttpRequest { url: "http://a/v1".into(), headers, body, connect_timeout: Duration::from_secs(1) };
+        let printed = format!("{answer:?} {request:?}");
+        assert!(printed.contains("authorization") && printed.contains("6 bytes"), "{printed}");
+        assert!(!printed.contains("sk-1") && !printed.contains("prompt"), "{printed}");
+    }
 }

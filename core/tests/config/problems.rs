@@ -189,6 +189,10 @@ fn addresses_are_checked_and_never_repeated() {
         ("https://example.com/v1/chat/completions", CALL),
         ("http://192.168.1.5:8000/v1", PLAIN),
         ("http://localhost.example.com/v1", PLAIN),
+        ("http://127.0.0.1.example.com/v1", PLAIN),
+        ("http://[::2]:8000/v1", PLAIN),
+        ("http://127.0.0.1:99999/v1", "names a port that does not exist"),
+        ("https://[::1]:65536", "names a port that does not exist"),
     ] {
         let text = with_task(&format!("[providers.x]\nkind = \"vllm\"\nbase_url = \"{url}\""));
         assert_eq!(toml_problems(&text), [format!("line 3: providers.x.base_url: {problem}")]);
