@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import dataclasses
 import enum
@@ -284,3 +285,23 @@ def test_configurations_are_walked_alike() -> None:
         assert "tasks.chat.max_latency_ms: " in str(caught.value)
         assert problem in caught.value.problems[0]
         assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "problem"),
+    [
+        (None, "expected a string, found an object of type NoneType"),
+        (3, "expected a string, found an object of type int"),
+        (b"chat", "expected a string, found an object of type bytes"),
+        ("\ud800", "expected Unicode text, found a lone surrogate"),
+    ],
+)
+def test_a_task_that_is_no_text_is_named(task: Any, problem: str) -> None:
+    with playing({"a": []}) as (mock, router):
+        with pytest.raises(locum.InvalidRequest) as caught:
+            router.complete_sync(task, "Hi")
+        with pytest.raises(locum.InvalidRequest):
+            asyncio.run(router.complete(task, "Hi"))
+        assert mock.log() == []
+    assert str(caught.value) == f"invalid_request: task: {problem}"
+    assert caught.value.task is None
