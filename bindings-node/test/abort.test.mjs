@@ -143,3 +143,17 @@ test('what is no signal is refused before anything is sent', async (t) => {
   }
   assert.equal(mock.log().length, 0)
 })
+
+test('a call that is done leaves the others of its signal cancellable', async (t) => {
+  const { mock, router } = await start(t, { a: [{ answer: 'Hello', delay_ms: 100 }, { silence: true }], b: [{ silence: true }] })
+  const controller = new AbortController()
+  const { signal } = controller
+  const first = router.complete('support_chat', 'Hi', { signal })
+  await eventually(() => mock.log().length === 1, 'the first request arrives')
+  const second = rejection(router.complete('support_chat', 'Hi', { signal }))
+  assert.equal((await first).text, 'Hello')
+  await eventually(() => mock.log().length === 2, 'the second request arrives')
+  assert.equal(getEventListeners(signal, 'abort').length, 1)
+  controller.abort()
+  assert.equal(await second, signal.reason)
+})

@@ -6,6 +6,7 @@ import asyncio
 import collections
 import dataclasses
 import enum
+import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -305,3 +306,27 @@ def test_a_task_that_is_no_text_is_named(task: Any, problem: str) -> None:
         assert mock.log() == []
     assert str(caught.value) == f"invalid_request: task: {problem}"
     assert caught.value.task is None
+
+
+def test_every_option_is_handed_on_under_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Heard(Exception):
+        pass
+
+    class Recorder:
+        def submit(self, task: str, messages: Any, options: dict[str, Any]) -> Any:
+            raise Heard(options)
+
+        complete_sync = submit
+
+    router = Router({"tasks": {"chat": {"primary": "ollama/small"}}})
+    monkeypatch.setattr(router, "_native", Recorder())
+    for method in (Router.complete, Router.complete_sync):
+        names = [name for name, it in inspect.signature(method).parameters.items() if it.kind is it.KEYWORD_ONLY]
+        given: Any = {name: f"the {name}" for name in names}
+        with pytest.raises(Heard) as caught:
+            if method is Router.complete:
+                asyncio.run(router.complete("chat", "Hi", **given))
+            else:
+                router.complete_sync("chat", "Hi", **given)
+        assert len(names) > 10
+        assert caught.value.args == (given,)
