@@ -121,3 +121,39 @@ test('a time limit of the task is a TimeoutError of ours', async (t) => {
   assert.equal(error.name, 'TimeoutError')
   assert.equal(error.kind, 'deadline_exceeded')
 })
+
+test('a signal may be shared by many calls: one listener, no warning, and all of them are cancelled', async (t) => {
+  const { mock, router } = await start(t, SILENT)
+  const controller = new AbortController()
+  const { signal } = controller
+  const calls = Array.from({ length: 30 }, () => rejection(router.complete('support_chat', 'Hi', { signal })))
+  assert.equal(getEventListeners(signal, 'abort').length, 1)
+  await eventually(() => mock.log().length === 30, 'the requests arrive')
+  controller.abort()
+  for (const error of await Promise.all(calls)) assert.equal(error, signal.reason)
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+  await eventually(() => mock.log().every((entry) => entry.closedMs !== null), 'the sockets close')
+})
+
+test('what is no signal is refused before anything is sent', async (t) => {
+  const { mock, router } = await start(t, SILENT)
+  for (const signal of [{}, 'x', 3, new AbortController()]) {
+    const error = await rejection(router.complete('support_chat', 'Hi', { signal }))
+    assert.equal(error.message, 'support_chat: invalid_request: signal: expected an AbortSignal')
+  }
+  assert.equal(mock.log().length, 0)
+})
+
+test('a call that is done leaves the others of its signal cancellable', async (t) => {
+  const { mock, router } = await start(t, { a: [{ answer: 'Hello', delay_ms: 100 }, { silence: true }], b: [{ silence: true }] })
+  const controller = new AbortController()
+  const { signal } = controller
+  const first = router.complete('support_chat', 'Hi', { signal })
+  await eventually(() => mock.log().length === 1, 'the first request arrives')
+  const second = rejection(router.complete('support_chat', 'Hi', { signal }))
+  assert.equal((await first).text, 'Hello')
+  await eventually(() => mock.log().length === 2, 'the second request arrives')
+  assert.equal(getEventListeners(signal, 'abort').length, 1)
+  controller.abort()
+  assert.equal(await second, signal.reason)
+})

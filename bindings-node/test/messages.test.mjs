@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 
-import { InvalidRequestError } from 'locum'
+import { InvalidRequestError, Router } from 'locum'
 
 import { rejection, start } from './support.mjs'
 
@@ -151,4 +151,21 @@ test('what JSON.stringify writes faithfully is taken: classes, null prototypes, 
   const value = { turn: new Turn(), bare, date: new Date(0), twice: [shared, shared], none: undefined, nil: null }
   assert.equal(write(value), JSON.stringify(value))
   assert.throws(() => write({ a: /x/ }), Unwritable)
+})
+
+test('arguments of the wrong type are named', async (t) => {
+  const { router } = await start(t, { a: [{ answer: 'Hello' }] })
+  const throwing = { toString: () => { throw new Error('asked') } }
+  for (const task of [undefined, null, 3, Symbol('t'), throwing]) {
+    const error = await rejection(router.complete(task, 'Hi'))
+    assert.ok(error instanceof InvalidRequestError)
+    assert.equal(error.message, 'invalid_request: task: expected a string')
+  }
+  for (const options of ['x', 3, []]) {
+    const error = await rejection(router.complete('support_chat', 'Hi', options))
+    assert.equal(error.message, 'support_chat: invalid_request: options: expected an object')
+  }
+  for (const path of [undefined, null, 3]) {
+    assert.throws(() => Router.fromFile(path), { name: 'TypeError', message: 'path: expected a string or a file URL' })
+  }
 })

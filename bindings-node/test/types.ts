@@ -9,7 +9,8 @@ export async function usage(signal: AbortSignal): Promise<string> {
     models: { flagship: { use: 'a/big', maxOutputTokens: 5, context_window: 1000 } },
     tasks: { support_chat: { primary: 'flagship', fallback: ['a/small'], maxLatencyMs: 8000, allow_fallback: true } },
   }
-  const router = new Router(config)
+  const bare: Config = { tasks: { support_chat: { primary: 'openai/gpt-4.1' } } }
+  const router = new Router(process.env.OPENAI_API_KEY ? bare : config)
   const messages: Message[] = [
     { role: 'system', content: 'Be brief.' },
     { role: 'user', content: [{ type: 'text', text: 'Hi' }, { type: 'image_url', image_url: { url: 'https://example.org/a.png' } }] },

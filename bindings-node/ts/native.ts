@@ -64,19 +64,40 @@ const mailbox = new addon.Mailbox(() => {
 export function send(router: RouterHandle, request: string, signal: AbortSignal | undefined): Promise<Letter> {
   return new Promise((resolve, reject) => {
     const ticket = (lastTicket = (lastTicket + 1) >>> 0)
-    const cancel = (): void => mailbox.cancel(ticket)
     try {
       mailbox.complete(router, ticket, request)
     } catch (error) {
       reject(error)
       return
     }
-    signal?.addEventListener('abort', cancel)
+    const unfollow = signal && follow(signal, ticket)
     waiting.set(ticket, (letter) => {
-      signal?.removeEventListener('abort', cancel)
+      unfollow?.()
       resolve(letter)
     })
   })
+}
+
+/** The calls that a signal cancels, and its one listener: with one for each call, Node would warn of a leak. */
+const followers = new WeakMap<AbortSignal, { tickets: Set<number>; cancel: () => void }>()
+
+/** Cancels the call when `signal` aborts, until the function that is returned is called. */
+function follow(signal: AbortSignal, ticket: number): () => void {
+  let found = followers.get(signal)
+  if (!found) {
+    const tickets = new Set<number>()
+    found = { tickets, cancel: () => tickets.forEach((ticket) => mailbox.cancel(ticket)) }
+    followers.set(signal, found)
+    signal.addEventListener('abort', found.cancel)
+  }
+  const { tickets, cancel } = found
+  tickets.add(ticket)
+  return () => {
+    tickets.delete(ticket)
+    if (tickets.size > 0) return
+    followers.delete(signal)
+    signal.removeEventListener('abort', cancel)
+  }
 }
 
 /**

@@ -35,6 +35,7 @@ export class Router {
    */
   static fromFile(path: string | URL): Router {
     const file = path instanceof URL ? fileURLToPath(path) : path
+    if (typeof file !== 'string') throw new TypeError('path: expected a string or a file URL')
     return new Router(opened(addon.openFile(file)) as never)
   }
 
@@ -63,7 +64,10 @@ export class Router {
    * @throws {LocumError} of the class that fits its kind
    */
   async complete(task: string, messages: string | readonly Message[], options?: Options | null): Promise<Reply> {
+    if (typeof task !== 'string') throw invalid('', 'task', 'expected a string')
+    if (options != null && (typeof options !== 'object' || Array.isArray(options))) throw invalid(task, 'options', 'expected an object')
     const { signal, ...rest } = options ?? {}
+    if (signal != null && !isSignal(signal)) throw invalid(task, 'signal', 'expected an AbortSignal')
     if (signal?.aborted) throw aborted(signal, task)
     const request = requestText(task, messages, rest)
     const letter = await send(this.#handle, request, signal ?? undefined)
@@ -103,10 +107,18 @@ function requestText(task: string, messages: unknown, options: object): string {
   } catch (error) {
     if (!(error instanceof Unwritable)) throw error
     // The core names options without a prefix.
-    const place = error.place.replace(/^options\./, '') || 'request'
-    const message = `${String(task)}: invalid_request: ${place}: ${error.problem}`
-    throw new InvalidRequestError({ kind: 'invalid_request', message, task: String(task) }, { cause: error.cause })
+    throw invalid(task, error.place.replace(/^options\./, '') || 'request', error.problem, error.cause)
   }
+}
+
+function invalid(task: string, place: string, problem: string, cause?: unknown): InvalidRequestError {
+  const message = `${task && `${task}: `}invalid_request: ${place}: ${problem}`
+  return new InvalidRequestError({ kind: 'invalid_request', message, task: task || null }, { cause })
+}
+
+/** By its shape: it may come from another realm. */
+function isSignal(signal: Partial<AbortSignal>): boolean {
+  return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function'
 }
 
 /** The reply of a finished call, or its error as an exception with the stack of the caller. */

@@ -121,7 +121,8 @@ export interface CallOptions extends Params {
 
 /** What `locum.toml` holds, as an object. */
 export interface Config {
-  providers: Readonly<Record<string, EitherCase<ProviderConfig>>>
+  /** Not needed for a known kind with its usual environment variable. */
+  providers?: Readonly<Record<string, EitherCase<ProviderConfig>>>
   models?: Readonly<Record<string, EitherCase<ModelConfig>>>
   tasks: Readonly<Record<string, EitherCase<TaskConfig>>>
 }

@@ -187,6 +187,14 @@ fn integer(object: &Bound<'_, PyAny>) -> Result<Value, Trouble> {
     object.extract::<u64>().map(Value::from).map_err(|_| Trouble::new("expected an integer of at most 64 bits"))
 }
 
+/// A string and nothing else.
+pub(crate) fn text(object: &Bound<'_, PyAny>) -> Result<String, Trouble> {
+    match object.cast::<PyString>() {
+        Ok(text) => string(text),
+        Err(_) => Err(Trouble::new(format!("expected a string, found an object of type {}", type_name(object)))),
+    }
+}
+
 fn string(text: &Bound<'_, PyString>) -> Result<String, Trouble> {
     text.to_str().map(str::to_owned).map_err(|_| Trouble::new("expected Unicode text, found a lone surrogate"))
 }

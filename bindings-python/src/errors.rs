@@ -26,7 +26,8 @@ fn fields(error: &Error) -> Value {
 pub(crate) fn invalid_request(py: Python<'_>, task: &str, root: &str, trouble: Trouble) -> PyErr {
     let error = Error::from(ParseError { path: trouble.path_under(root), problem: trouble.problem });
     let mut fields = error.to_value();
-    if let Some(fields) = fields.as_object_mut() {
+    // Without a task it is the task itself that is wrong.
+    if let Some(fields) = fields.as_object_mut().filter(|_| !task.is_empty()) {
         fields.insert("message".to_owned(), format!("{task}: {error}").into());
         fields.insert("task".to_owned(), task.into());
     }

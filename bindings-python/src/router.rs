@@ -51,10 +51,13 @@ impl Router {
 
     fn call(
         &self,
-        task: &str,
+        task: &Bound<'_, PyAny>,
         messages: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<(locum::Router, impl Future<Output = Result<locum::Reply, Error>> + Send + 'static)> {
+        let task =
+            convert::text(task).map_err(|trouble| errors::invalid_request(messages.py(), "", "task", trouble))?;
+        let task = task.as_str();
         let invalid = |root| move |trouble| errors::invalid_request(messages.py(), task, root, trouble);
         let messages = convert::to_value(messages).map_err(invalid("messages"))?;
         let options = convert::to_options(options).map_err(invalid(""))?;
@@ -96,7 +99,7 @@ impl Router {
     fn submit(
         &self,
         py: Python<'_>,
-        task: &str,
+        task: &Bound<'_, PyAny>,
         messages: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<(Py<PyAny>, Ticket)> {
@@ -108,7 +111,7 @@ impl Router {
     fn complete_sync(
         &self,
         py: Python<'_>,
-        task: &str,
+        task: &Bound<'_, PyAny>,
         messages: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Reply> {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import dataclasses
 import enum
+import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -284,3 +286,47 @@ def test_configurations_are_walked_alike() -> None:
         assert "tasks.chat.max_latency_ms: " in str(caught.value)
         assert problem in caught.value.problems[0]
         assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "problem"),
+    [
+        (None, "expected a string, found an object of type NoneType"),
+        (3, "expected a string, found an object of type int"),
+        (b"chat", "expected a string, found an object of type bytes"),
+        ("\ud800", "expected Unicode text, found a lone surrogate"),
+    ],
+)
+def test_a_task_that_is_no_text_is_named(task: Any, problem: str) -> None:
+    with playing({"a": []}) as (mock, router):
+        with pytest.raises(locum.InvalidRequest) as caught:
+            router.complete_sync(task, "Hi")
+        with pytest.raises(locum.InvalidRequest):
+            asyncio.run(router.complete(task, "Hi"))
+        assert mock.log() == []
+    assert str(caught.value) == f"invalid_request: task: {problem}"
+    assert caught.value.task is None
+
+
+def test_every_option_is_handed_on_under_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Heard(Exception):
+        pass
+
+    class Recorder:
+        def submit(self, task: str, messages: Any, options: dict[str, Any]) -> Any:
+            raise Heard(options)
+
+        complete_sync = submit
+
+    router = Router({"tasks": {"chat": {"primary": "ollama/small"}}})
+    monkeypatch.setattr(router, "_native", Recorder())
+    for method in (Router.complete, Router.complete_sync):
+        names = [name for name, it in inspect.signature(method).parameters.items() if it.kind is it.KEYWORD_ONLY]
+        given: Any = {name: f"the {name}" for name in names}
+        with pytest.raises(Heard) as caught:
+            if method is Router.complete:
+                asyncio.run(router.complete("chat", "Hi", **given))
+            else:
+                router.complete_sync("chat", "Hi", **given)
+        assert len(names) > 10
+        assert caught.value.args == (given,)

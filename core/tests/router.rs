@@ -89,6 +89,32 @@ async fn the_status_counts_even_if_the_error_body_is_too_large() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_a_word_changes_neither_answers_nor_what_errors_mean() {
+    let script = json!({"a": [{"error": "insufficient_quota"}], "b": [{"answer": "your quota is quota"}]});
+    let mock = Mock::start(Script::from_value(script).unwrap()).await.unwrap();
+    let router = Router::from_value(json!({
+        "providers": {
+            "a": {"kind": "openai", "base_url": mock.url("a"), "api_key": "quota"},
+            "b": {"kind": "anthropic", "base_url": mock.url("b"), "api_key": "quota"},
+        },
+        "tasks": {"t": {"primary": "a/big", "fallback": ["b/small"], "retries": 0}},
+    }))
+    .unwrap();
+    let reply = router.complete("t", "Hi").await.unwrap();
+    assert_eq!(reply.text(), "your quota is quota");
+    assert_eq!(reply.attempts[0].kind, Some(ErrorKind::ProviderQuota));
+}
+
+#[tokio::test]
+async fn an_idempotency_key_that_no_header_holds_is_the_callers_mistake() {
+    let (mock, router) = play(json!({"a": [], "b": []}), json!({})).await;
+    let error = router.complete("t", "Hi").idempotency_key("one\ntwo").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.message().contains("idempotency_key"), "{error}");
+    assert_eq!((mock.count("a"), mock.count("b")), (0, 0));
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed() {
     let (mock, router) = play(
         json!({"a": [{"status": 307, "headers": {"location": "/b/v1/messages"}, "body": ""}], "b": []}),

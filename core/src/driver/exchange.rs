@@ -1,6 +1,5 @@
 //! One attempt: encode, send, read, decode.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,7 +10,7 @@ use memchr::memmem;
 use crate::error::ErrorKind;
 use crate::provider::{Provider, Target};
 use crate::transport::{HeaderValue, HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
-use crate::types::{Amend, Completion, Failure, Request, Secret};
+use crate::types::{Amend, Completion, Failure, Request};
 
 /// How to ask one candidate.
 pub(crate) trait Seat: Send + Sync {
@@ -36,16 +35,10 @@ pub(super) async fn exchange(
     let response = transport.send(http).await.map_err(broken)?;
     let mut answer = read(response).await?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut decoded = codec.decode(&target, &request, &answer, now);
-    let (least, headers) = if decoded.is_err() { (SHORTEST_KEY, Some(target.headers)) } else { (UNGUESSABLE, None) };
-    let secrets = target.api_key.into_iter().chain(headers.into_iter().flat_map(BTreeMap::values));
-    let mut quoted = false;
-    for key in secrets.map(bare).filter(|key| key.len() >= least) {
-        quoted |= conceal(&mut answer, key);
-    }
-    if quoted {
-        decoded = codec.decode(&target, &request, &answer, now);
-    }
+    let decoded = match codec.decode(&target, &request, &answer, now) {
+        Err(_) if conceal(&mut answer, &target) => codec.decode(&target, &request, &answer, now),
+        decoded => decoded,
+    };
     let mut completion = decoded?;
     completion.warnings.splice(0..0, warnings);
     Ok(completion)
@@ -54,28 +47,31 @@ pub(super) async fn exchange(
 /// What is shorter is no key but a placeholder for a server that wants none (`ollama`, `EMPTY`): it stands in errors by
 /// chance, and taking it out would spoil their codes.
 const SHORTEST_KEY: usize = 8;
-/// From this length on a text does not stand in an answer by chance, so that taking it out spoils nothing.
-const UNGUESSABLE: usize = 16;
 
-/// A secret as a provider would quote it: without the scheme before it (`Bearer …`).
-fn bare(secret: &Secret) -> &[u8] {
-    let text = secret.expose();
-    text.rsplit(' ').next().unwrap_or(text).as_bytes()
-}
-
-/// Providers quote the key they refuse; most mask it, none promises to. Takes it out; `false` where it was not there.
-fn conceal(answer: &mut HttpAnswer, key: &[u8]) -> bool {
+/// Providers quote the key they refuse; most mask it, none promises to. Takes every secret out of a failed answer, and
+/// tells whether there was one. What a model said stays as it came.
+fn conceal(answer: &mut HttpAnswer, target: &Target<'_>) -> bool {
     let mut found = false;
-    for value in answer.headers.values_mut() {
-        if memmem::find(value.as_bytes(), key).is_some() {
+    for secret in target.api_key.into_iter().chain(target.headers.values()) {
+        // As a provider would quote it: without the scheme before it (`Bearer …`).
+        let text = secret.expose();
+        let key = text.rsplit(' ').next().unwrap_or(text).as_bytes();
+        if key.len() < SHORTEST_KEY {
+            continue;
+        }
+        for value in answer.headers.values_mut().filter(|value| memmem::find(value.as_bytes(), key).is_some()) {
             *value = HeaderValue::from_static("[secret]");
             found = true;
         }
+        if memmem::find(&answer.body, key).is_some() {
+            answer.body = without(&answer.body, key);
+            found = true;
+        }
     }
-    let body = &mut answer.body;
-    if memmem::find(body, key).is_none() {
-        return found;
-    }
+    found
+}
+
+fn without(body: &[u8], key: &[u8]) -> Bytes {
     let mut clean = Vec::with_capacity(body.len());
     let mut rest = 0;
     for at in memmem::find_iter(body, key) {
@@ -84,8 +80,7 @@ fn conceal(answer: &mut HttpAnswer, key: &[u8]) -> bool {
         rest = at + key.len();
     }
     clean.extend_from_slice(body.get(rest..).unwrap_or_default());
-    *body = clean.into();
-    true
+    clean.into()
 }
 
 /// Reads the body up to the limit. An error status counts even if its body breaks off or is too large: the status is the news.

@@ -75,6 +75,10 @@ pub(super) fn post(
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("accept", HeaderValue::from_static("application/json"));
     let key = request.idempotency_key.as_deref();
+    if key.is_some_and(|key| HeaderValue::try_from(key).is_err()) {
+        let problem = "idempotency_key: line breaks and control characters cannot be sent";
+        return Err(Failure::new(ErrorKind::InvalidRequest, problem));
+    }
     let further = target.headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
     for (name, value) in own.iter().copied().chain(key.map(|key| ("idempotency-key", key))).chain(further) {
         let unusable = |what: &str| {
