@@ -76,6 +76,30 @@ fn check_lists_the_tasks() {
 }
 
 #[test]
+fn check_takes_the_file_as_it_comes() {
+    let path = config("plain", "http://127.0.0.1:1/v1");
+    assert_eq!(run(&["check", &path]).0, Some(0));
+    assert_eq!(run(&["check", &path, "--config", &path]).0, Some(2));
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_panic() {
+    let path = file("pipe.mock.json", r#"{"a": []}"#);
+    let mut child = locum(&["mock", &path]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let address =
+        first["base_url"].as_str().unwrap().trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    drop(lines);
+    // The request is news, which nobody reads any more.
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    socket.write_all(b"GET /a/v1/models HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn check_names_every_problem_with_its_line() {
     let path = file("bad.toml", "[tasks.t]\nprimary = \"nobody/m\"\nretires = 1\n");
     let (code, _, stderr) = run(&["check", "--config", &path]);

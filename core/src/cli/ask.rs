@@ -1,6 +1,6 @@
 //! `locum ask`: one completion from the shell.
 
-use std::io::Read as _;
+use std::io::{self, Read as _, Write as _};
 
 use serde_json::json;
 
@@ -26,20 +26,20 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    pub(super) async fn run(self) -> i32 {
+    pub(super) async fn run(self) -> io::Result<i32> {
         let mut message = self.message;
         if message == "-" {
             message.clear();
             if let Err(error) = std::io::stdin().read_to_string(&mut message) {
                 eprintln!("locum: standard input: {error}");
-                return FAILED;
+                return Ok(FAILED);
             }
         }
         let router = match self.source.router() {
             Ok(router) => router,
             Err(error) => {
                 eprintln!("{}", error.message());
-                return FAILED;
+                return Ok(FAILED);
             }
         };
         let options = json!({"model": self.model, "timeout_ms": self.timeout_ms});
@@ -55,20 +55,20 @@ impl Ask {
                     eprintln!("warning: {warning}");
                 }
                 if self.json {
-                    println!("{:#}", reply.to_value());
+                    writeln!(io::stdout(), "{:#}", reply.to_value())?;
                 } else {
-                    println!("{}", reply.text());
+                    writeln!(io::stdout(), "{}", reply.text())?;
                 }
-                OK
+                Ok(OK)
             }
             Err(error) => {
                 eprint!("{}", error.trail());
                 if self.json {
-                    println!("{:#}", error.to_value());
+                    writeln!(io::stdout(), "{:#}", error.to_value())?;
                 } else {
                     eprintln!("{error}");
                 }
-                FAILED
+                Ok(FAILED)
             }
         }
     }

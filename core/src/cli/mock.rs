@@ -1,5 +1,6 @@
 //! `locum mock`: scripted providers on loopback.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,27 +21,33 @@ pub(super) struct Mock {
 
 impl Mock {
     /// Prints a line of JSON per upstream (`{"upstream", "base_url"}`), one when it is ready, then one per request.
-    pub(super) async fn run(self) -> i32 {
+    pub(super) async fn run(self) -> io::Result<i32> {
         let mock = match self.start().await {
             Ok(mock) => mock,
             Err(problem) => {
                 eprintln!("locum: {}: {problem}", self.script.display());
-                return FAILED;
+                return Ok(FAILED);
             }
         };
+        let interrupted = tokio::signal::ctrl_c();
+        tokio::pin!(interrupted);
+        let mut out = io::stdout();
         for name in mock.names() {
-            println!("{}", serde_json::json!({"upstream": name, "base_url": mock.url(name)}));
+            writeln!(out, "{}", serde_json::json!({"upstream": name, "base_url": mock.url(name)}))?;
         }
-        println!("{}", serde_json::json!({"ready": true}));
+        writeln!(out, "{}", serde_json::json!({"ready": true}))?;
+        out.flush()?;
         let mut printed = 0;
         loop {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => return OK,
+                _ = &mut interrupted => return Ok(OK),
                 () = tokio::time::sleep(Duration::from_millis(50)), if !self.quiet => {
-                    for seen in mock.log().iter().skip(printed) {
-                        printed += 1;
-                        println!("{}", seen.to_value());
+                    let (news, next) = mock.log_from(printed);
+                    printed = next;
+                    for seen in news {
+                        writeln!(out, "{}", seen.to_value())?;
                     }
+                    out.flush()?;
                 }
             }
         }

@@ -50,6 +50,10 @@ struct Source {
 }
 
 impl Source {
+    fn or(&self, file: Option<&PathBuf>) -> Self {
+        Self { config: self.config.as_ref().or(file).cloned() }
+    }
+
     fn router(&self) -> Result<Router, Error> {
         match &self.config {
             Some(path) => Router::from_file(path),
@@ -79,9 +83,16 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> i32 {
             return FAILED;
         }
     };
-    match command.what {
+    let done = match command.what {
         What::Check(check) => check.run(),
         What::Ask(ask) => runtime.block_on(ask.run()),
         What::Mock(mock) => runtime.block_on(mock.run()),
-    }
+    };
+    done.unwrap_or_else(|error| {
+        // Whoever read the output has had enough of it.
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            eprintln!("locum: standard output: {error}");
+        }
+        FAILED
+    })
 }

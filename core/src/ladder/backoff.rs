@@ -13,10 +13,17 @@ pub(super) const THROTTLED: Duration = Duration::from_secs(1);
 /// A server delay up to this is waited out even while a stand-in exists: about what switching costs the user anyway.
 pub(super) const SHORT_WAIT: Duration = Duration::from_secs(1);
 
-/// Full jitter: anything from nothing to `base` doubled per earlier retry, but never less than `floor`.
-pub(super) fn delay(rng: &mut fastrand::Rng, base: Duration, earlier_retries: u32, floor: Duration) -> Duration {
+/// `least`, and on top of it full jitter: anything from nothing to `base` doubled per earlier retry. Never less than the
+/// server asks for.
+pub(super) fn delay(
+    rng: &mut fastrand::Rng,
+    base: Duration,
+    earlier_retries: u32,
+    least: Duration,
+    server: Duration,
+) -> Duration {
     let ceiling = base.saturating_mul(1 << earlier_retries.min(8));
-    ceiling.mul_f64(rng.f64()).max(floor)
+    (least + ceiling.mul_f64(rng.f64())).max(server)
 }
 
 /// How long a candidate works alone before the next one starts beside it: half of what is left until the deadline;

@@ -54,12 +54,12 @@ impl Ladder {
         let (most, wait, beside_stand_in) = match retry {
             Retry::Never => return None,
             Retry::AtOnce => (1, server, true),
-            Retry::Quick => (1, delay(&mut self.rng, BRIEF, used, server), true),
-            Retry::LastOnce(floor) => (1, delay(&mut self.rng, BRIEF, used, floor.max(server)), false),
+            Retry::Quick => (1, delay(&mut self.rng, BRIEF, used, Duration::ZERO, server), true),
+            Retry::LastOnce(floor) => (1, delay(&mut self.rng, BRIEF, used, floor, server), false),
             Retry::Throttled(floor) if stand_in => {
                 (u32::MAX, server, floor.is_zero() && !server.is_zero() && server <= SHORT_WAIT)
             }
-            Retry::Throttled(floor) => (u32::MAX, delay(&mut self.rng, THROTTLED, used, floor.max(server)), false),
+            Retry::Throttled(floor) => (u32::MAX, delay(&mut self.rng, THROTTLED, used, floor, server), false),
         };
         let left = self.plan.deadline.map(|deadline| deadline.saturating_sub(now));
         let in_time = if stand_in {

@@ -232,6 +232,13 @@ impl Ladder {
         self.trail.failed(line, failure, now);
         let verdict = verdict(failure.kind, failure.subkind);
         let surfaces = self.surfaces(verdict, failure);
+        // The provider itself says that the same request may do.
+        if surfaces && !self.halted && failure.should_retry == Some(true) {
+            let wait = self.retry_delay(candidate, failure, verdict.retry, false, now);
+            if self.try_again(candidate, line, wait, now, out) {
+                return;
+            }
+        }
         let nearest = self.failure.as_ref().is_none_or(|(nearest, _)| candidate <= *nearest);
         if !self.halted && (surfaces || nearest) {
             self.failure = Some((candidate, failure.clone()));
@@ -285,18 +292,8 @@ impl Ladder {
         }
         let next = self.next_candidate(Some(failure), now);
         // Beside a silent primary too: a stand-in's hiccup must not leave the call to the one that says nothing.
-        let free = self.retry_at.is_none();
-        if free && let Some(wait) = self.retry_delay(candidate, failure, verdict.retry, next.is_some(), now) {
-            if let Some(seat) = self.seats.get_mut(candidate) {
-                seat.retries += 1;
-            }
-            if wait.is_zero() {
-                self.trail.decided(line, Next::Retry, "again at once");
-                self.start(candidate, now, out);
-            } else {
-                self.trail.decided(line, Next::Retry, format!("again after {} ms", wait.as_millis()));
-                self.retry_at = Some((candidate, now + wait));
-            }
+        let wait = self.retry_delay(candidate, failure, verdict.retry, next.is_some(), now);
+        if self.try_again(candidate, line, wait, now, out) {
             return;
         }
         match next {
@@ -309,6 +306,31 @@ impl Ladder {
                 self.give_up(now, out);
             }
         }
+    }
+
+    /// Asks the same candidate again after `wait`, if there is one and no other retry is waited for.
+    fn try_again(
+        &mut self,
+        candidate: usize,
+        line: usize,
+        wait: Option<Duration>,
+        now: Duration,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let Some(wait) = wait.filter(|_| self.retry_at.is_none()) else {
+            return false;
+        };
+        if let Some(seat) = self.seats.get_mut(candidate) {
+            seat.retries += 1;
+        }
+        if wait.is_zero() {
+            self.trail.decided(line, Next::Retry, "again at once");
+            self.start(candidate, now, out);
+        } else {
+            self.trail.decided(line, Next::Retry, format!("again after {} ms", wait.as_millis()));
+            self.retry_at = Some((candidate, now + wait));
+        }
+        true
     }
 
     fn fall_back(&mut self, line: usize, next: usize, now: Duration, out: &mut Vec<Action>) {
@@ -360,7 +382,8 @@ impl Ladder {
     /// The deadline has come.
     fn expire(&mut self, now: Duration, out: &mut Vec<Action>) {
         let limit = self.plan.deadline.unwrap_or(now).as_millis();
-        let mut failure = Failure::new(ErrorKind::DeadlineExceeded, format!("no answer within {limit} ms"));
+        let spent = Failure::new(ErrorKind::DeadlineExceeded, format!("no answer within {limit} ms"));
+        let mut failure = spent.clone();
         let waiting: Vec<(usize, usize, usize)> = self
             .flights
             .iter()
@@ -370,7 +393,7 @@ impl Ladder {
             .collect();
         for (attempt, candidate, line) in &waiting {
             self.land(*attempt);
-            self.trail.failed(*line, &failure, now);
+            self.trail.failed(*line, &spent, now);
             self.trail.decided(*line, Next::Fail, "the time was spent");
             out.push(Action::Cancel { attempt: *attempt });
             if let (Some(candidate), Some(line)) = (self.plan.candidates.get(*candidate), self.trail.lines().get(*line))
@@ -381,8 +404,13 @@ impl Ladder {
         if let Some(held) = self.held {
             return self.deliver(held, now, out);
         }
-        let candidate = waiting.first().map(|(_, candidate, _)| *candidate);
         self.done = true;
+        // What would have surfaced says more than that time ran out while an earlier candidate was waited for.
+        if let Some((candidate, surfacing)) = self.failure.take().filter(|_| self.halted) {
+            out.push(Action::Fail { failure: surfacing, candidate: Some(candidate) });
+            return;
+        }
+        let candidate = waiting.first().map(|(_, candidate, _)| *candidate);
         out.push(Action::Fail { failure, candidate: candidate.or(self.front) });
     }
 

@@ -208,6 +208,13 @@ impl Log {
         self.book().entries.iter().cloned().collect()
     }
 
+    /// The entries from number `from` on, and the number that comes next.
+    pub(super) fn entries_from(&self, from: u64) -> (Vec<Seen>, u64) {
+        let book = self.book();
+        let known = usize::try_from(from.saturating_sub(book.first)).unwrap_or(usize::MAX);
+        (book.entries.iter().skip(known).cloned().collect(), book.first + book.entries.len() as u64)
+    }
+
     pub(super) fn find(&self, upstream: &str, n: u64) -> Option<Seen> {
         let book = self.book();
         let mut entries = book.entries.iter();

@@ -104,6 +104,12 @@ impl Mock {
         self.shared.log.entries()
     }
 
+    /// What was logged since an earlier look: the requests from number `from` on, and the number to go on from. Begin with 0.
+    #[must_use]
+    pub fn log_from(&self, from: u64) -> (Vec<Seen>, u64) {
+        self.shared.log.entries_from(from)
+    }
+
     /// How many requests this upstream has seen, refused ones included.
     #[must_use]
     pub fn count(&self, name: &str) -> u64 {
