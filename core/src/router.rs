@@ -20,8 +20,8 @@ use crate::observe::Notices;
 use crate::provider::{self, Provider, Target};
 use crate::route::{Choice, route};
 use crate::transport::{Http, Transport};
-use crate::types::parse::{did_you_mean, kind_of};
-use crate::types::{Amend, Attempt, Messages, Options, Outcome, Params, ParseError, Reply, Request, ResponseFormat};
+use crate::types::parse::did_you_mean;
+use crate::types::{Amend, Attempt, Messages, Options, Outcome, Params, ParseError, Reply, Request};
 
 /// Completes tasks. Cheap to clone; clones share connections and what was learned.
 #[derive(Clone)]
@@ -163,7 +163,7 @@ impl Router {
             transport: self.inner.transport.clone(),
         };
         let report = driver::run(job, cancelled).await;
-        self.conclude(task, &choices, &options, report)
+        self.conclude(task, &choices, report)
     }
 
     fn task(&self, name: &str) -> Result<&Arc<Task>, Error> {
@@ -193,17 +193,16 @@ impl Router {
         Arc::new(ModelSeat { params: params(task, &model, options), known: known.unwrap_or_default(), model })
     }
 
-    fn conclude(&self, task: &Task, choices: &[Choice], options: &Options, report: Report) -> Result<Reply, Error> {
+    fn conclude(&self, task: &Task, choices: &[Choice], report: Report) -> Result<Reply, Error> {
         let Report { result, attempts, latency } = report;
         let mut warnings = self.warn_loudly(task, &attempts);
         match result {
-            Ok(Delivery { candidate, mut completion, amends }) => {
+            Ok(Delivery { candidate, mut completion, parsed, amends }) => {
                 let Some(winner) = choices.get(candidate).map(|choice| &choice.model) else {
                     return Err(Error::new(ErrorKind::ServerError, "no answer to deliver").with_task(&task.name));
                 };
                 self.remember(&winner.name(), amends);
                 warnings.append(&mut completion.warnings);
-                let parsed = parse_json(options.response_format.as_ref(), &completion.text, &mut warnings);
                 Ok(Reply {
                     parsed,
                     model: winner.name(),
@@ -331,25 +330,4 @@ fn plan(task: &Task, choices: &[Choice], options: &Options) -> Plan {
 
 fn total_cost(attempts: &[Attempt]) -> Option<f64> {
     attempts.iter().filter_map(|attempt| attempt.cost).reduce(|sum, cost| sum + cost)
-}
-
-fn parse_json(format: Option<&ResponseFormat>, text: &str, warnings: &mut Vec<String>) -> Option<Value> {
-    if !matches!(format, Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. })) || text.is_empty() {
-        return None;
-    }
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) if value.is_object() || matches!(format, Some(ResponseFormat::JsonSchema { .. })) => Some(value),
-        Ok(value) => {
-            warnings.push(format!("a JSON object was asked for, the answer is {}", kind_of(&value)));
-            None
-        }
-        Err(error) => {
-            warnings.push(format!(
-                "JSON was asked for, the answer is none (line {}, column {})",
-                error.line(),
-                error.column()
-            ));
-            None
-        }
-    }
 }

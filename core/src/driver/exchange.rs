@@ -6,11 +6,13 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use memchr::memmem;
+use serde_json::Value;
 
 use crate::error::ErrorKind;
 use crate::provider::{Provider, Target};
 use crate::transport::{HeaderValue, HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
-use crate::types::{Amend, Completion, Failure, Request};
+use crate::types::parse::kind_of;
+use crate::types::{Amend, Completion, Failure, Request, ResponseFormat};
 
 /// How to ask one candidate.
 pub(crate) trait Seat: Send + Sync {
@@ -27,7 +29,7 @@ pub(super) async fn exchange(
     amends: Vec<Amend>,
     request: Arc<Request>,
     transport: Arc<dyn Transport>,
-) -> Result<Completion, Failure> {
+) -> Result<Brought, Failure> {
     let amends = [seat.known(), &amends].concat();
     let target = seat.target(&amends);
     let codec = seat.codec();
@@ -41,7 +43,15 @@ pub(super) async fn exchange(
     };
     let mut completion = decoded?;
     completion.warnings.splice(0..0, warnings);
-    Ok(completion)
+    let parsed = parse_json(request.response_format.as_ref(), &completion.text, &mut completion.warnings);
+    Ok(Brought { completion, parsed })
+}
+
+/// What an attempt brought.
+pub(super) struct Brought {
+    pub(super) completion: Completion,
+    /// The answer as JSON, where that was asked for and it is.
+    pub(super) parsed: Option<Value>,
 }
 
 /// What is shorter is no key but a placeholder for a server that wants none (`ollama`, `EMPTY`): it stands in errors by
@@ -116,4 +126,25 @@ fn broken(error: TransportError) -> Failure {
         Phase::TooLarge => (ErrorKind::MalformedResponse, None),
     };
     Failure { subkind, ..Failure::new(kind, error.message) }
+}
+
+fn parse_json(format: Option<&ResponseFormat>, text: &str, warnings: &mut Vec<String>) -> Option<Value> {
+    if !matches!(format, Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. })) || text.is_empty() {
+        return None;
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) if value.is_object() || matches!(format, Some(ResponseFormat::JsonSchema { .. })) => Some(value),
+        Ok(value) => {
+            warnings.push(format!("a JSON object was asked for, the answer is {}", kind_of(&value)));
+            None
+        }
+        Err(error) => {
+            warnings.push(format!(
+                "JSON was asked for, the answer is none (line {}, column {})",
+                error.line(),
+                error.column()
+            ));
+            None
+        }
+    }
 }

@@ -9,13 +9,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use exchange::Brought;
 pub(crate) use exchange::Seat;
 
 use crate::ladder::{Action, Answer, Event, Ladder};
 use crate::transport::Transport;
-use crate::types::{Amend, Attempt, Completion, Failure, Request};
+use crate::types::{Amend, Attempt, Completion, Failure, Request, ResponseFormat};
 
 /// Everything one call needs.
 pub(crate) struct Job {
@@ -37,6 +39,8 @@ pub(crate) struct Report {
 pub(crate) struct Delivery {
     pub(crate) candidate: usize,
     pub(crate) completion: Completion,
+    /// The answer as JSON, where that was asked for and it is.
+    pub(crate) parsed: Option<Value>,
     /// What had to be changed for this model to accept the request.
     pub(crate) amends: Vec<Amend>,
 }
@@ -49,8 +53,8 @@ struct Flight {
 }
 
 enum State {
-    Flying(BoxFuture<'static, Result<Completion, Failure>>),
-    Landed(Box<Completion>),
+    Flying(BoxFuture<'static, Result<Brought, Failure>>),
+    Landed(Box<Brought>),
     Gone,
 }
 
@@ -58,6 +62,7 @@ enum State {
 /// tells the trail of it.
 pub(crate) async fn run(job: Job, cancelled: impl Future<Output = ()>) -> Report {
     let Job { mut ladder, seats, request, transport } = job;
+    let wants_json = request.response_format.as_ref().is_some_and(|format| *format != ResponseFormat::Text);
     let begin = Instant::now();
     let mut cancelled = pin!(cancelled);
     let mut flights: Vec<Flight> = Vec::new();
@@ -85,9 +90,10 @@ pub(crate) async fn run(job: Job, cancelled: impl Future<Output = ()>) -> Report
                 }
                 Action::Deliver { attempt } => {
                     let landed = flights.into_iter().nth(attempt).and_then(|flight| match flight.state {
-                        State::Landed(completion) => Some(Delivery {
+                        State::Landed(brought) => Some(Delivery {
                             candidate: flight.candidate,
-                            completion: *completion,
+                            completion: brought.completion,
+                            parsed: brought.parsed,
                             amends: flight.amends,
                         }),
                         _ => None,
@@ -104,7 +110,7 @@ pub(crate) async fn run(job: Job, cancelled: impl Future<Output = ()>) -> Report
             }
         }
         let timer = ladder.wake_at().map(|at| sleep_until(begin + at));
-        event = Next { flights: &mut flights, timer: pin!(timer), cancelled: cancelled.as_mut() }.await;
+        event = Next { flights: &mut flights, timer: pin!(timer), cancelled: cancelled.as_mut(), wants_json }.await;
     }
 }
 
@@ -113,6 +119,8 @@ struct Next<'a, C> {
     flights: &'a mut [Flight],
     timer: Pin<&'a mut Option<Sleep>>,
     cancelled: Pin<&'a mut C>,
+    /// Whether an answer that is no JSON is not what was asked for.
+    wants_json: bool,
 }
 
 impl<C: Future<Output = ()>> Future for Next<'_, C> {
@@ -133,14 +141,16 @@ impl<C: Future<Output = ()>> Future for Next<'_, C> {
                     flight.state = State::Gone;
                     return Poll::Ready(Event::Failed { attempt, failure });
                 }
-                Poll::Ready(Ok(completion)) => {
+                Poll::Ready(Ok(brought)) => {
+                    let completion = &brought.completion;
                     let answer = Answer {
+                        unusable: this.wants_json && brought.parsed.is_none() && completion.tool_calls.is_empty(),
                         finish: completion.finish.unified,
                         usage: completion.usage,
                         cost: completion.cost,
                         request_id: completion.request_id.clone(),
                     };
-                    flight.state = State::Landed(Box::new(completion));
+                    flight.state = State::Landed(Box::new(brought));
                     return Poll::Ready(Event::Answered { attempt, answer });
                 }
             }

@@ -50,7 +50,7 @@ fn failed(attempt: usize, kind: ErrorKind) -> Event {
 }
 
 fn answered(attempt: usize, finish: FinishReason) -> Event {
-    Event::Answered { attempt, answer: Answer { finish, usage: None, cost: None, request_id: None } }
+    Event::Answered { attempt, answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None } }
 }
 
 #[test]

@@ -23,6 +23,12 @@ impl Ladder {
             FinishReason::Length => {
                 (FallbackOn::Length, ErrorKind::InvalidOutput, Some("length"), "the answer was cut at the token limit")
             }
+            _ if answer.unusable => (
+                FallbackOn::InvalidOutput,
+                ErrorKind::InvalidOutput,
+                None,
+                "the answer is not the JSON that was asked for",
+            ),
             _ => return None,
         };
         self.plan.fallback_on.contains(&cause).then(|| Failure {

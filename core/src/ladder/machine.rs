@@ -39,6 +39,8 @@ pub enum Event {
 pub struct Answer {
     /// Why the model stopped.
     pub finish: FinishReason,
+    /// Whether it is not in the form that was asked for.
+    pub unusable: bool,
     /// Tokens.
     pub usage: Option<Usage>,
     /// USD, where the provider states it.

@@ -60,9 +60,10 @@ fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64
             let index = pending.iter().position(|(due, number, _)| arrival == Some((*due, *number))).unwrap();
             match pending.swap_remove(index) {
                 (_, attempt, Behaviour::Fail(_, failure)) => Event::Failed { attempt, failure },
-                (_, attempt, Behaviour::Answer(_, finish)) => {
-                    Event::Answered { attempt, answer: Answer { finish, usage: None, cost: None, request_id: None } }
-                }
+                (_, attempt, Behaviour::Answer(_, finish)) => Event::Answered {
+                    attempt,
+                    answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None },
+                },
                 _ => unreachable!(),
             }
         } else {
