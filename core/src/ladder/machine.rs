@@ -172,12 +172,6 @@ impl Ladder {
         self.trail.lines()
     }
 
-    /// The plan it runs.
-    #[must_use]
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
     fn begin(&mut self, now: Duration, out: &mut Vec<Action>) {
         for candidate in &self.plan.candidates {
             if let Some(reason) = &candidate.skip {
