@@ -133,6 +133,6 @@ pub use config::Policy;
 pub use error::{Error, ErrorKind};
 pub use router::{Call, Router};
 pub use types::{
-    Attempt, Finish, FinishReason, Message, Messages, Next, Options, Outcome, Reply, ResponseFormat, Role, Secret,
-    Tool, ToolCall, ToolChoice, Usage,
+    Attempt, Event, Finish, FinishReason, Message, Messages, Next, OnBreak, Options, Outcome, Reply, ResponseFormat,
+    Role, Secret, Tool, ToolCall, ToolCallDelta, ToolChoice, Upstream, Usage,
 };

@@ -288,6 +288,9 @@ impl Seat for ModelSeat {
             extra_body: &self.model.extra_body,
             amends,
             connect_timeout: provider.connect_timeout,
+            stream: false,
+            resume: None,
+            prefill: false,
         }
     }
 }

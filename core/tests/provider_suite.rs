@@ -105,6 +105,9 @@ impl Setup {
             extra_body: &self.extra_body,
             amends: &self.amends,
             connect_timeout: Duration::from_secs(3),
+            stream: false,
+            resume: None,
+            prefill: false,
         }
     }
 

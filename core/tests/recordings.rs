@@ -131,6 +131,9 @@ fn target<'a>(kind: &'a str, params: &'a Params, nothing: &'a Map<String, Value>
         extra_body: nothing,
         amends: &[],
         connect_timeout: Duration::from_secs(5),
+        stream: false,
+        resume: None,
+        prefill: false,
     }
 }
 

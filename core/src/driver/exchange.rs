@@ -122,7 +122,7 @@ fn broken(error: TransportError) -> Failure {
     let (kind, subkind) = match error.phase {
         Phase::Connect => (ErrorKind::Connection, Some("connect")),
         Phase::ConnectTimeout => (ErrorKind::Timeout, Some("connect")),
-        Phase::Read => (ErrorKind::Connection, Some("read")),
+        Phase::Read | Phase::Cut => (ErrorKind::Connection, Some("read")),
         Phase::TooLarge => (ErrorKind::MalformedResponse, None),
     };
     Failure { subkind, ..Failure::new(kind, error.message) }

@@ -490,5 +490,6 @@ fn describe(amend: &Amend) -> String {
         Amend::Drop(parameter) => format!("without {parameter}"),
         Amend::ClampOutput(tokens) => format!("with at most {tokens} output tokens"),
         Amend::StripReasoning => "without another model's reasoning".to_owned(),
+        Amend::NoPrefill => "with an instruction to go on".to_owned(),
     }
 }

@@ -22,8 +22,9 @@ use serde_json::{Map, Value};
 pub use self::anthropic::{Anthropic, DEFAULT_MAX_TOKENS};
 pub use self::openai_chat::OpenAiChat;
 
+use crate::transport::sse::Frame;
 use crate::transport::{HttpAnswer, HttpRequest};
-use crate::types::{Amend, Completion, Failure, Params, Request, Secret};
+use crate::types::{Amend, Completion, Failure, Params, Request, Secret, ToolCallDelta, Usage};
 
 /// Where and how one candidate is asked: everything of it that a codec needs.
 #[derive(Debug, Clone)]
@@ -48,6 +49,61 @@ pub struct Target<'a> {
     pub amends: &'a [Amend],
     /// How long connecting may take.
     pub connect_timeout: Duration,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+    /// The text of an answer that broke off, for this model to continue.
+    pub resume: Option<&'a str>,
+    /// Whether the model continues words put into its mouth: an assistant message at the end of the chat.
+    pub prefill: bool,
+}
+
+/// What a frame of a stream says.
+#[derive(Clone, PartialEq)]
+pub enum Delta {
+    /// More of the text.
+    Text(String),
+    /// More of the visible reasoning.
+    Reasoning(String),
+    /// More of a refusal's words, where the format tells them from text.
+    Refusal(String),
+    /// More of a tool call.
+    ToolCall(ToolCallDelta),
+    /// Tokens spent so far.
+    Usage(Usage),
+}
+
+/// How far a stream has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The answer is not whole yet: an end now would be a cut.
+    Open,
+    /// The answer is whole; usage may still follow.
+    Whole,
+    /// Nothing more will come.
+    Over,
+}
+
+/// Reads one stream.
+pub trait Decoder: Send {
+    /// Reads a frame and appends what it says to `out`.
+    ///
+    /// After an error the same frame may be given once more, with secrets taken out of it.
+    ///
+    /// # Errors
+    /// The classified failure: an error event, or what makes no sense for the second time.
+    fn read(&mut self, frame: &Frame, out: &mut Vec<Delta>) -> Result<(), Failure>;
+
+    /// How far the stream has come.
+    fn stage(&self) -> Stage;
+
+    /// The text so far, a refusal's words included.
+    fn text(&self) -> String;
+
+    /// The answer, when the stream has ended: by its terminal event, or by the end of the connection.
+    ///
+    /// # Errors
+    /// `truncated_stream` when it is not whole; else as [`Provider::decode`].
+    fn finish(&mut self) -> Result<Completion, Failure>;
 }
 
 /// OpenAI chat completions, of OpenAI and of every compatible server.
@@ -78,4 +134,7 @@ pub trait Provider: Send + Sync {
         answer: &HttpAnswer,
         now: u64,
     ) -> Result<Completion, Failure>;
+
+    /// Reads the stream that `head` (a successful response, its body left empty) begins.
+    fn decoder(&self, target: &Target<'_>, request: &Request, head: HttpAnswer, now: u64) -> Box<dyn Decoder>;
 }

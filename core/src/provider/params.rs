@@ -155,6 +155,7 @@ impl<'a> Asked<'a> {
                     self.warn("reasoning of earlier turns left out: another model wrote it");
                 }
             }
+            Amend::NoPrefill => {}
         }
     }
 

@@ -3,6 +3,7 @@
 //! What is sent and what an answer means is none of its business.
 
 mod reqwest;
+pub mod sse;
 
 use std::fmt;
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub use self::reqwest::Http;
 
 /// The largest body read, 32 MiB.
 pub const MAX_BODY: usize = 32 * 1024 * 1024;
+/// The longest line of a stream of events, and the most data of one event, 1 MiB.
+pub const MAX_LINE: usize = 1024 * 1024;
 /// The largest set of response headers taken, 64 KiB.
 pub const MAX_HEADERS: usize = 64 * 1024;
 
@@ -84,6 +87,8 @@ pub enum Phase {
     ConnectTimeout,
     /// After connecting: the request may have been processed.
     Read,
+    /// The connection ended before the body was whole.
+    Cut,
     /// The response was larger than the limits.
     TooLarge,
 }

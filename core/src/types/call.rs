@@ -77,6 +77,8 @@ pub enum Amend {
     ClampOutput(u64),
     /// Leave out reasoning state that another model wrote.
     StripReasoning,
+    /// Ask for the continuation of a broken answer in words, since the model takes none put into its mouth.
+    NoPrefill,
 }
 
 /// One call, before any translation.

@@ -4,10 +4,11 @@ mod classify;
 mod decode;
 mod encode;
 mod history;
+mod stream;
 mod thinking;
 
 pub(super) use self::classify::ROWS;
-use crate::provider::{Provider, Target};
+use crate::provider::{Decoder, Provider, Target};
 use crate::transport::{HttpAnswer, HttpRequest};
 use crate::types::{Completion, Failure, Request};
 
@@ -32,5 +33,9 @@ impl Provider for Anthropic {
         now: u64,
     ) -> Result<Completion, Failure> {
         decode::decode(target, request, answer, now)
+    }
+
+    fn decoder(&self, target: &Target<'_>, request: &Request, head: HttpAnswer, now: u64) -> Box<dyn Decoder> {
+        stream::decoder(target, request, head, now)
     }
 }

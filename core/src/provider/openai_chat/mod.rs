@@ -4,10 +4,11 @@ mod classify;
 mod decode;
 mod dialect;
 mod encode;
+mod stream;
 mod usage;
 
 pub(super) use self::classify::ROWS;
-use crate::provider::{Provider, Target};
+use crate::provider::{Decoder, Provider, Target};
 use crate::transport::{HttpAnswer, HttpRequest};
 use crate::types::{Completion, Failure, Request};
 
@@ -28,5 +29,9 @@ impl Provider for OpenAiChat {
         now: u64,
     ) -> Result<Completion, Failure> {
         decode::decode(target, request, answer, now)
+    }
+
+    fn decoder(&self, target: &Target<'_>, request: &Request, head: HttpAnswer, now: u64) -> Box<dyn Decoder> {
+        stream::decoder(target, request, head, now)
     }
 }
