@@ -131,7 +131,7 @@ pub mod types;
 
 pub use config::Policy;
 pub use error::{Error, ErrorKind};
-pub use router::{Call, Router};
+pub use router::{Call, EventStream, Router, TextStream};
 pub use types::{
     Attempt, Event, Finish, FinishReason, Message, Messages, Next, OnBreak, Options, Outcome, Reply, ResponseFormat,
     Role, Secret, Tool, ToolCall, ToolCallDelta, ToolChoice, Upstream, Usage,

@@ -1,9 +1,9 @@
 //! The handle users hold. It calls the other modules in the order of a request and decides nothing itself.
 
 mod call;
+mod stream;
 
 use std::collections::HashMap;
-use std::future::pending;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,9 +11,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use self::call::Call;
+pub use self::stream::{EventStream, TextStream};
 
 use crate::config::{Credential, Format, Model, Policy, Task};
-use crate::driver::{self, Delivery, Job, Report, Seat};
+use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
 use crate::ladder::{Candidate, Ladder, Plan, verdict};
 use crate::observe::Notices;
@@ -21,7 +22,9 @@ use crate::provider::{self, Provider, Target};
 use crate::route::{Choice, route};
 use crate::transport::{Http, Transport};
 use crate::types::parse::did_you_mean;
-use crate::types::{Amend, Attempt, Messages, Options, Outcome, Params, ParseError, Reply, Request};
+use crate::types::{
+    Amend, Attempt, FallbackOn, Messages, Options, Outcome, Params, ParseError, Reply, Request, Upstream,
+};
 
 /// Completes tasks. Cheap to clone; clones share connections and what was learned.
 #[derive(Clone)]
@@ -107,25 +110,44 @@ impl Router {
     /// # Ok(()) }
     /// ```
     pub fn complete(&self, task: impl Into<String>, messages: impl Into<Messages>) -> Call {
-        Call {
-            router: self.clone(),
-            task: task.into(),
-            messages: Ok(messages.into()),
-            options: Ok(Options::default()),
-            cancelled: Box::pin(pending()),
-        }
+        Call::new(self.clone(), task.into(), Ok(messages.into()), Ok(Options::default()))
     }
 
     /// The same from loosely typed input: OpenAI chat messages (or one string) and an object of options (or null).
     /// What is wrong with them is the call's error.
     pub fn complete_value(&self, task: impl Into<String>, messages: Value, options: Value) -> Call {
-        Call {
-            router: self.clone(),
-            task: task.into(),
-            messages: Messages::from_value(messages),
-            options: Options::from_value(options),
-            cancelled: Box::pin(pending()),
-        }
+        Call::new(self.clone(), task.into(), Messages::from_value(messages), Options::from_value(options))
+    }
+
+    /// Streams the answer to `messages`, as `task` says. Until the first content a failing candidate is replaced unseen;
+    /// what follows when one breaks off later is the task's `on_break`.
+    ///
+    /// Set options as needed, then read the events. Nothing is asked before the first one is; dropping the stream closes
+    /// its connections.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), locum::Error> {
+    /// use futures_util::StreamExt;
+    /// use locum::Event;
+    ///
+    /// let router = locum::Router::from_file("locum.toml")?;
+    /// let mut events = router.stream("support_chat", "My invoice is wrong").customer("acme");
+    /// while let Some(event) = events.next().await {
+    ///     match event? {
+    ///         Event::Text(text) => print!("{text}"),
+    ///         Event::End(reply) => println!(" — {}", reply.model),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn stream(&self, task: impl Into<String>, messages: impl Into<Messages>) -> EventStream {
+        EventStream::new(self.complete(task, messages))
+    }
+
+    /// The same from loosely typed input, as in [`Router::complete_value`].
+    pub fn stream_value(&self, task: impl Into<String>, messages: Value, options: Value) -> EventStream {
+        EventStream::new(self.complete_value(task, messages, options))
     }
 
     /// Warnings for the operator that nobody has taken yet (a dead key, an unknown model, spent credit), each told once.
@@ -136,16 +158,20 @@ impl Router {
     }
 
     async fn run(self, call: Call) -> Result<Reply, Error> {
+        let mut started = self.start(call, None)?;
+        let report = started.run.finish().await;
+        self.conclude(&started, *report)
+    }
+
+    /// A call, ready to run. `live` when its answer is handed on as it comes.
+    fn start(&self, call: Call, live: Option<Live>) -> Result<Started, Error> {
         let Call { task, messages, options, cancelled, .. } = call;
-        let task = self.task(&task)?;
-        let (messages, options) = messages
-            .and_then(|messages| Ok((messages, options?)))
-            .map_err(|error| Error::from(error).with_task(&task.name))?;
-        if messages.0.is_empty() {
-            let error = ParseError { path: "messages".into(), problem: "empty: at least one message is needed".into() };
-            return Err(Error::from(error).with_task(&task.name));
-        }
-        self.check_extra_body(&options).map_err(|error| error.with_task(&task.name))?;
+        let task = self.task(&task)?.clone();
+        let blamed = |error: Error| error.with_task(&task.name);
+        let (messages, options) =
+            messages.and_then(|messages| Ok((messages, options?))).map_err(|error| blamed(error.into()))?;
+        check(&messages, &options, live.is_some()).map_err(|error| blamed(error.into()))?;
+        self.check_extra_body(&options).map_err(blamed)?;
         let request = Request {
             messages: messages.0,
             tools: options.tools.clone(),
@@ -154,16 +180,22 @@ impl Router {
             extra_body: options.extra_body.clone(),
             idempotency_key: options.idempotency_key.clone(),
         };
-        let choices = route(task, &request, &options).map_err(|error| error.with_task(&task.name))?;
-        let seats: Vec<Arc<dyn Seat>> = choices.iter().map(|choice| self.seat(task, choice, &options)).collect();
+        let choices = route(&task, &request, &options).map_err(blamed)?;
+        let plan = plan(&task, &choices, &options, live);
         let job = Job {
-            ladder: Ladder::new(plan(task, &choices, &options), seed()),
-            seats,
+            seats: choices.iter().map(|choice| self.seat(&task, choice, &options)).collect(),
             request: Arc::new(request),
             transport: self.inner.transport.clone(),
+            upstream: plan.upstream,
+            show: Show {
+                reasoning: live.is_some_and(|live| live.reasoning) && options.reasoning_events != Some(false),
+                tool_call_deltas: options.tool_call_deltas == Some(true),
+                refusals: !plan.fallback_on.contains(&FallbackOn::Refusal),
+            },
+            ladder: Ladder::new(plan, seed()),
+            cancelled,
         };
-        let report = driver::run(job, cancelled).await;
-        self.conclude(task, &choices, report)
+        Ok(Started { run: Run::new(job), task, choices })
     }
 
     fn task(&self, name: &str) -> Result<&Arc<Task>, Error> {
@@ -193,11 +225,13 @@ impl Router {
         Arc::new(ModelSeat { params: params(task, &model, options), known: known.unwrap_or_default(), model })
     }
 
-    fn conclude(&self, task: &Task, choices: &[Choice], report: Report) -> Result<Reply, Error> {
-        let Report { result, attempts, latency } = report;
+    fn conclude(&self, started: &Started, report: Report) -> Result<Reply, Error> {
+        let Started { run, task, choices } = started;
+        let Report { result, latency } = report;
+        let attempts = run.attempts().to_vec();
         let mut warnings = self.warn_loudly(task, &attempts);
         match result {
-            Ok(Delivery { candidate, mut completion, parsed, amends }) => {
+            Ok(Delivery { candidate, mut completion, parsed, amends, first_token }) => {
                 let Some(winner) = choices.get(candidate).map(|choice| &choice.model) else {
                     return Err(Error::new(ErrorKind::ServerError, "no answer to deliver").with_task(&task.name));
                 };
@@ -210,7 +244,7 @@ impl Router {
                     task: task.name.clone(),
                     cost: total_cost(&attempts),
                     latency,
-                    first_token: None,
+                    first_token,
                     fallback_used: candidate > 0,
                     warnings,
                     attempts,
@@ -241,7 +275,8 @@ impl Router {
     }
 
     fn remember(&self, model: &str, amends: Vec<Amend>) {
-        let dropped = amends.into_iter().filter(|amend| matches!(amend, Amend::Drop(_))).collect::<Vec<_>>();
+        let dropped =
+            amends.into_iter().filter(|amend| matches!(amend, Amend::Drop(_) | Amend::NoPrefill)).collect::<Vec<_>>();
         if dropped.is_empty() {
             return;
         }
@@ -250,6 +285,35 @@ impl Router {
         known.extend(dropped);
         known.sort();
         known.dedup();
+    }
+}
+
+/// What a stream's caller can be told.
+#[derive(Debug, Clone, Copy)]
+struct Live {
+    reasoning: bool,
+    /// That what it has is void.
+    restarts: bool,
+}
+
+/// A call under way, with what is needed to tell how it went.
+struct Started {
+    run: Run,
+    task: Arc<Task>,
+    choices: Vec<Choice>,
+}
+
+/// What is wrong with a call that is well-formed.
+fn check(messages: &Messages, options: &Options, live: bool) -> Result<(), ParseError> {
+    let wrong = |option: &str, problem: &str| Err(ParseError::new(option, problem));
+    match options {
+        _ if messages.0.is_empty() => wrong("messages", "empty: at least one message is needed"),
+        Options { upstream: Some(Upstream::Unary), .. } if live => {
+            wrong("upstream", "a stream comes from a stream; unary is for whole answers")
+        }
+        Options { reasoning_events: Some(_), .. } if !live => wrong("reasoning_events", "only streams have events"),
+        Options { tool_call_deltas: Some(_), .. } if !live => wrong("tool_call_deltas", "only streams have events"),
+        _ => Ok(()),
     }
 }
 
@@ -290,7 +354,7 @@ impl Seat for ModelSeat {
             connect_timeout: provider.connect_timeout,
             stream: false,
             resume: None,
-            prefill: false,
+            prefill: self.model.prefill.unwrap_or(false),
         }
     }
 }
@@ -304,7 +368,7 @@ fn params(task: &Task, model: &Model, options: &Options) -> Params {
     task.params.merged(&model.params).merged(&options.params)
 }
 
-fn plan(task: &Task, choices: &[Choice], options: &Options) -> Plan {
+fn plan(task: &Task, choices: &[Choice], options: &Options, live: Option<Live>) -> Plan {
     let asked = options.timeout_ms.map(Duration::from_millis);
     Plan {
         candidates: choices
@@ -314,6 +378,8 @@ fn plan(task: &Task, choices: &[Choice], options: &Options) -> Plan {
                 provider: choice.model.provider.name.as_str().into(),
                 skip: choice.skip.clone(),
                 timeout: choice.model.timeout,
+                first_token: choice.model.first_token.or(task.first_token),
+                idle: choice.model.idle.unwrap_or(task.idle),
                 reasons: params(task, &choice.model, options).reasons(),
                 context_window: choice.model.context_window,
                 max_request_bytes: match choice.model.provider.format {
@@ -328,6 +394,13 @@ fn plan(task: &Task, choices: &[Choice], options: &Options) -> Plan {
         fallback_on: task.fallback_on.clone(),
         strict: task.strict.clone(),
         drop_unsupported: task.drop_unsupported,
+        upstream: match live {
+            Some(_) => Upstream::Stream,
+            None => options.upstream.unwrap_or(task.upstream),
+        },
+        live: live.is_some(),
+        on_break: options.on_break.unwrap_or(task.on_break),
+        restarts: live.is_some_and(|live| live.restarts),
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::types::{OnBreak, Upstream};
+
 /// Further tries of the same candidate. One catches a hiccup; a second would eat the stand-in's time.
 pub const RETRIES: u32 = 1;
 /// The longest wait before such a try while a stand-in exists. Longer, and the stand-in would have answered.
@@ -11,6 +13,12 @@ pub const MAX_RETRY_WAIT: Duration = Duration::from_millis(2000);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A parameter that a model rejects is left out: an answer at the default temperature beats no answer.
 pub const DROP_UNSUPPORTED: bool = true;
+/// Content comes many times a second; after so much silence nothing more is likely, and a stand-in can still help.
+pub const IDLE: Duration = Duration::from_secs(15);
+/// Asked for whole answers, providers send them whole: their body as it is, with all of its counts.
+pub const UPSTREAM: Upstream = Upstream::Unary;
+/// Nothing is hidden and nothing spliced unless the application says that it can take it.
+pub const ON_BREAK: OnBreak = OnBreak::Error;
 /// Stand-ins serve where there are any: that is what they were named for.
 pub const ALLOW_FALLBACK: bool = true;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::types::{FallbackOn, Feature, Params, Secret, Strict};
+use crate::types::{FallbackOn, Feature, OnBreak, Params, Secret, Strict, Upstream};
 
 /// Which wire format a provider speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,12 @@ pub struct Model {
     pub lacks: BTreeSet<Feature>,
     /// The limit of one attempt.
     pub timeout: Option<Duration>,
+    /// How long the first content of its streams may take, instead of the task's limit.
+    pub first_token: Option<Duration>,
+    /// How long its streams may pause, instead of the task's limit.
+    pub idle: Option<Duration>,
+    /// Whether it continues words put into its mouth, where the configuration says so.
+    pub prefill: Option<bool>,
 }
 
 impl Model {
@@ -112,6 +118,14 @@ pub struct Task {
     pub strict: BTreeSet<Strict>,
     /// Whether a parameter that a model rejects is left out and the call tried again.
     pub drop_unsupported: bool,
+    /// How providers are asked for whole answers.
+    pub upstream: Upstream,
+    /// What follows when an answer breaks off after its first content.
+    pub on_break: OnBreak,
+    /// How long the first content of a stream may take.
+    pub first_token: Option<Duration>,
+    /// How long a stream may pause between two pieces of content.
+    pub idle: Duration,
     /// Parameters of every candidate.
     pub params: Params,
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::types::{FallbackOn, Feature, Params, Strict};
+use crate::types::{FallbackOn, Feature, OnBreak, Params, Strict, Upstream};
 
 /// Which models do which work, which stand in, and within which limits.
 #[derive(Deserialize)]
@@ -69,6 +69,15 @@ pub(super) struct ModelConfig {
     /// sets none.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
     pub(super) timeout_ms: Option<u64>,
+    /// How long the first content of its streams may take. Milliseconds. Default: the task's.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) first_token_ms: Option<u64>,
+    /// How long its streams may pause between two pieces of content. Milliseconds. Default: the task's.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) idle_ms: Option<u64>,
+    /// Whether the model continues an assistant message at the end of the chat, which `on_break = "resume"` uses.
+    /// Default: what is known of the model.
+    pub(super) prefill: Option<bool>,
     /// Tokens of prompt and answer together. Default: unknown, which counts as large enough.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub(super) context_window: Option<u64>,
@@ -87,7 +96,8 @@ pub(super) struct TaskConfig {
     pub(super) primary: String,
     /// Who stands in, in order. Default: nobody.
     pub(super) fallback: Option<Vec<String>>,
-    /// The time within which the caller has the answer, retries and stand-ins included. Milliseconds. Default: none.
+    /// The time within which the caller has the whole answer, or the first content of a stream; retries and stand-ins
+    /// included. Milliseconds. Default: none.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
     pub(super) max_latency_ms: Option<u64>,
     /// The most tokens the input may have; larger calls are refused before anything is spent. Default: no limit.
@@ -107,6 +117,17 @@ pub(super) struct TaskConfig {
     pub(super) strict: Option<Vec<StrictWord>>,
     /// Whether a parameter that a model rejects is left out and the call tried again. Default: true.
     pub(super) drop_unsupported: Option<bool>,
+    /// How providers are asked for whole answers. Default: unary.
+    pub(super) upstream: Option<UpstreamWord>,
+    /// What follows when an answer breaks off after its first content. Default: error.
+    pub(super) on_break: Option<OnBreakWord>,
+    /// How long the first content of a stream may take, of one candidate. Milliseconds. Default: none beyond
+    /// `max_latency_ms` and the stand-in that starts beside a silent candidate.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) first_token_ms: Option<u64>,
+    /// How long a stream may pause between two pieces of content. Milliseconds. Default: 15000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) idle_ms: Option<u64>,
     #[serde(flatten)]
     pub(super) params: ParamsConfig,
 }
@@ -192,6 +213,28 @@ words! {
         Auth,
         /// The key may not do this.
         Permission,
+    }
+}
+
+words! {
+    /// How a provider is asked for a whole answer.
+    UpstreamWord => Upstream {
+        /// For the whole answer at once.
+        Unary,
+        /// For a stream: silence and stalls are noticed early, and a cut answer is known as one.
+        Stream,
+    }
+}
+
+words! {
+    /// What follows when an answer breaks off after its first content.
+    OnBreakWord => OnBreak {
+        /// The error is raised, with what came so far.
+        Error,
+        /// The next candidate answers anew; a stream's caller is told to discard what it has.
+        Restart,
+        /// The next candidate continues the text; it answers anew where that is not safe.
+        Resume,
     }
 }
 

@@ -103,6 +103,9 @@ impl Check<'_> {
             context_window: config.context_window,
             lacks: set(config.lacks),
             timeout: config.timeout_ms.map(Duration::from_millis),
+            first_token: config.first_token_ms.map(Duration::from_millis),
+            idle: config.idle_ms.map(Duration::from_millis),
+            prefill: config.prefill,
         })
     }
 
@@ -183,6 +186,10 @@ impl Check<'_> {
             fallback_on: set(config.fallback_on),
             strict: set(config.strict),
             drop_unsupported: config.drop_unsupported.unwrap_or(defaults::DROP_UNSUPPORTED),
+            upstream: config.upstream.map_or(defaults::UPSTREAM, Into::into),
+            on_break: config.on_break.map_or(defaults::ON_BREAK, Into::into),
+            first_token: config.first_token_ms.map(Duration::from_millis),
+            idle: config.idle_ms.map_or(defaults::IDLE, Duration::from_millis),
             params,
         })
     }
@@ -218,6 +225,9 @@ impl Check<'_> {
             context_window: None,
             lacks: BTreeSet::new(),
             timeout: None,
+            first_token: None,
+            idle: None,
+            prefill: None,
         });
         self.direct.insert(reference.to_owned(), Arc::clone(&model));
         Some(model)

@@ -1,18 +1,23 @@
-//! One attempt: encode, send, read, decode.
+//! One attempt: encode, send, then read what comes, whole or as a stream.
 
+use std::mem;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use memchr::memmem;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
 use serde_json::Value;
 
+use super::conceal::Secrets;
+use super::reading::Reading;
 use crate::error::ErrorKind;
-use crate::provider::{Provider, Target};
-use crate::transport::{HeaderValue, HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
+use crate::provider::{Delta, Provider, Target};
+use crate::transport::{HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
 use crate::types::parse::kind_of;
-use crate::types::{Amend, Completion, Failure, Request, ResponseFormat};
+use crate::types::{Amend, Completion, Failure, Request, ResponseFormat, Upstream};
 
 /// How to ask one candidate.
 pub(crate) trait Seat: Send + Sync {
@@ -24,27 +29,14 @@ pub(crate) trait Seat: Send + Sync {
     fn target<'a>(&'a self, amends: &'a [Amend]) -> Target<'a>;
 }
 
-pub(super) async fn exchange(
-    seat: Arc<dyn Seat>,
-    amends: Vec<Amend>,
-    request: Arc<Request>,
-    transport: Arc<dyn Transport>,
-) -> Result<Brought, Failure> {
-    let amends = [seat.known(), &amends].concat();
-    let target = seat.target(&amends);
-    let codec = seat.codec();
-    let (http, warnings) = codec.encode(&target, &request)?;
-    let response = transport.send(http).await.map_err(broken)?;
-    let mut answer = read(response).await?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let decoded = match codec.decode(&target, &request, &answer, now) {
-        Err(_) if conceal(&mut answer, &target) => codec.decode(&target, &request, &answer, now),
-        decoded => decoded,
-    };
-    let mut completion = decoded?;
-    completion.warnings.splice(0..0, warnings);
-    let parsed = parse_json(request.response_format.as_ref(), &completion.text, &mut completion.warnings);
-    Ok(Brought { completion, parsed })
+/// What an attempt asks, and of whom.
+pub(super) struct Question {
+    pub(super) seat: Arc<dyn Seat>,
+    pub(super) amends: Vec<Amend>,
+    pub(super) request: Arc<Request>,
+    pub(super) upstream: Upstream,
+    /// The text to continue.
+    pub(super) resume: Option<Arc<str>>,
 }
 
 /// What an attempt brought.
@@ -54,71 +46,168 @@ pub(super) struct Brought {
     pub(super) parsed: Option<Value>,
 }
 
-/// What is shorter is no key but a placeholder for a server that wants none (`ollama`, `EMPTY`): it stands in errors by
-/// chance, and taking it out would spoil their codes.
-const SHORTEST_KEY: usize = 8;
-
-/// Providers quote the key they refuse; most mask it, none promises to. Takes every secret out of a failed answer, and
-/// tells whether there was one. What a model said stays as it came.
-fn conceal(answer: &mut HttpAnswer, target: &Target<'_>) -> bool {
-    let mut found = false;
-    for secret in target.api_key.into_iter().chain(target.headers.values()) {
-        // As a provider would quote it: without the scheme before it (`Bearer …`).
-        let text = secret.expose();
-        let key = text.rsplit(' ').next().unwrap_or(text).as_bytes();
-        if key.len() < SHORTEST_KEY {
-            continue;
-        }
-        for value in answer.headers.values_mut().filter(|value| memmem::find(value.as_bytes(), key).is_some()) {
-            *value = HeaderValue::from_static("[secret]");
-            found = true;
-        }
-        if memmem::find(&answer.body, key).is_some() {
-            answer.body = without(&answer.body, key);
-            found = true;
-        }
-    }
-    found
+/// What is new of an attempt.
+pub(super) enum Step {
+    /// It said more.
+    Said,
+    /// It is over.
+    Over(Result<Box<Brought>, Failure>),
 }
 
-fn without(body: &[u8], key: &[u8]) -> Bytes {
-    let mut clean = Vec::with_capacity(body.len());
-    let mut rest = 0;
-    for at in memmem::find_iter(body, key) {
-        clean.extend_from_slice(body.get(rest..at).unwrap_or_default());
-        clean.extend_from_slice(b"[secret]");
-        rest = at + key.len();
+/// An attempt under way. Dropping it closes its connection.
+pub(super) enum Exchange {
+    Asking(BoxFuture<'static, Result<Opened, Failure>>),
+    Reading(Box<Reading>),
+    Over,
+}
+
+/// A response: read whole already, or a stream.
+pub(super) enum Opened {
+    Whole(Box<Brought>),
+    Stream(Box<Reading>),
+}
+
+impl Exchange {
+    pub(super) fn begin(question: Question, transport: Arc<dyn Transport>) -> Self {
+        Self::Asking(open(question, transport).boxed())
     }
-    clean.extend_from_slice(body.get(rest..).unwrap_or_default());
-    clean.into()
+
+    /// The next thing that is new; what was said is appended to `said`.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, said: &mut Vec<Delta>) -> Poll<Step> {
+        if let Self::Asking(asking) = self {
+            match ready!(asking.poll_unpin(cx)) {
+                Ok(Opened::Stream(reading)) => *self = Self::Reading(reading),
+                Ok(Opened::Whole(brought)) => return self.over(Ok(brought)),
+                Err(failure) => return self.over(Err(failure)),
+            }
+        }
+        match self {
+            Self::Reading(reading) => match ready!(reading.poll(cx, said)) {
+                Some(Ok(brought)) => self.over(Ok(Box::new(brought))),
+                // What it said so far is still asked for.
+                Some(Err(failure)) => Poll::Ready(Step::Over(Err(failure))),
+                None => Poll::Ready(Step::Said),
+            },
+            Self::Asking(_) | Self::Over => Poll::Pending,
+        }
+    }
+
+    fn over(&mut self, result: Result<Box<Brought>, Failure>) -> Poll<Step> {
+        *self = Self::Over;
+        Poll::Ready(Step::Over(result))
+    }
+
+    /// Whether the answer is whole, whatever else may come.
+    pub(super) fn whole(&self) -> bool {
+        matches!(self, Self::Reading(reading) if reading.whole())
+    }
+
+    /// Reads no further: what has come is the answer.
+    pub(super) fn close(&mut self) {
+        if let Self::Reading(reading) = self {
+            reading.close();
+        }
+    }
+
+    /// Ends the attempt; the text that its stream brought so far.
+    pub(super) fn end(&mut self) -> String {
+        match mem::replace(self, Self::Over) {
+            Self::Reading(reading) => reading.text(),
+            Self::Asking(_) | Self::Over => String::new(),
+        }
+    }
+}
+
+async fn open(question: Question, transport: Arc<dyn Transport>) -> Result<Opened, Failure> {
+    let Question { seat, amends, request, upstream, resume } = question;
+    let amends = [seat.known(), &amends].concat();
+    let mut target = seat.target(&amends);
+    target.stream = upstream == Upstream::Stream;
+    target.resume = resume.as_deref();
+    let codec = seat.codec();
+    let (http, warnings) = codec.encode(&target, &request)?;
+    let mut response = transport.send(http).await.map_err(broken)?;
+    let secrets = Secrets::of(&target);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let start = match response.status {
+        200..300 => start(&mut response.body).await.map_err(|error| failed(response.status, error))?,
+        _ => Bytes::new(),
+    };
+    if !start.is_empty() && !begins_whole(&start) {
+        let head = HttpAnswer { status: response.status, headers: response.headers, body: Bytes::new() };
+        let decoder = codec.decoder(&target, &request, head, now);
+        let reading = Reading::new(response.status, &start, response.body, decoder, secrets, warnings, request);
+        return Ok(Opened::Stream(Box::new(reading)));
+    }
+    let mut answer = read(response, start).await?;
+    let decoded = match codec.decode(&target, &request, &answer, now) {
+        Err(_) if secrets.conceal(&mut answer) => codec.decode(&target, &request, &answer, now),
+        decoded => decoded,
+    };
+    Ok(Opened::Whole(Box::new(brought(decoded?, warnings, &request))))
+}
+
+/// An answer with what the request's writing and its format have to say of it.
+pub(super) fn brought(mut completion: Completion, warnings: Vec<String>, request: &Request) -> Brought {
+    completion.warnings.splice(0..0, warnings);
+    let parsed = parse_json(request.response_format.as_ref(), &completion.text, &mut completion.warnings);
+    Brought { completion, parsed }
+}
+
+type Body = BoxStream<'static, Result<Bytes, TransportError>>;
+
+/// The body's first bytes from the first that is not white space on; empty at its end. Servers with a long queue send
+/// empty lines meanwhile.
+async fn start(body: &mut Body) -> Result<Bytes, TransportError> {
+    let mut skipped = 0;
+    while let Some(piece) = body.next().await {
+        let piece = piece?;
+        if let Some(first) = piece.iter().position(|byte| !byte.is_ascii_whitespace()) {
+            return Ok(piece.slice(first..));
+        }
+        skipped += piece.len();
+        if skipped > MAX_BODY {
+            return Err(too_large());
+        }
+    }
+    Ok(Bytes::new())
+}
+
+/// What a body is, is told by how it begins and not by what was asked for: servers ignore `stream`, send errors whole, and
+/// proxies send pages. No event of a stream begins so.
+fn begins_whole(start: &[u8]) -> bool {
+    matches!(start.first(), Some(b'{' | b'[' | b'<'))
 }
 
 /// Reads the body up to the limit. An error status counts even if its body breaks off or is too large: the status is the news.
-async fn read(response: HttpResponse) -> Result<HttpAnswer, Failure> {
+async fn read(response: HttpResponse, start: Bytes) -> Result<HttpAnswer, Failure> {
     let HttpResponse { status, headers, mut body } = response;
-    let mut whole = BytesMut::new();
+    let mut whole = BytesMut::from(&start[..]);
     while let Some(piece) = body.next().await {
         match piece {
             Ok(piece) if whole.len() + piece.len() > MAX_BODY => {
                 if status >= 400 {
                     break;
                 }
-                return Err(broken(TransportError {
-                    phase: Phase::TooLarge,
-                    message: format!("the response exceeds the limit of {MAX_BODY} bytes"),
-                }));
+                return Err(failed(status, too_large()));
             }
             Ok(piece) => whole.extend_from_slice(&piece),
             Err(_) if status >= 400 => break,
-            Err(error) => {
-                return Err(Failure { status: Some(status), ..broken(error) });
-            }
+            Err(error) => return Err(failed(status, error)),
         }
     }
     Ok(HttpAnswer { status, headers, body: Bytes::from(whole) })
 }
 
-fn broken(error: TransportError) -> Failure {
+pub(super) fn too_large() -> TransportError {
+    TransportError { phase: Phase::TooLarge, message: format!("the response exceeds the limit of {MAX_BODY} bytes") }
+}
+
+fn failed(status: u16, error: TransportError) -> Failure {
+    Failure { status: Some(status), ..broken(error) }
+}
+
+pub(super) fn broken(error: TransportError) -> Failure {
     let (kind, subkind) = match error.phase {
         Phase::Connect => (ErrorKind::Connection, Some("connect")),
         Phase::ConnectTimeout => (ErrorKind::Timeout, Some("connect")),

@@ -1,23 +1,34 @@
 //! Executes the ladder's actions: attempts, timers, cancellation. Decides nothing.
+//!
+//! A run is polled by whoever waits for it and has no task of its own: it reads from a provider only while its caller
+//! asks for more, and dropping it drops every connection.
 
+mod conceal;
 mod exchange;
+mod flight;
+mod reading;
 
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use exchange::Brought;
 pub(crate) use exchange::Seat;
+use exchange::{Exchange, Question, Step};
+use flight::{Flight, State};
 
-use crate::ladder::{Action, Answer, Event, Ladder};
+use crate::error::ErrorKind;
+use crate::ladder::{Action, Event, Join, Ladder};
+use crate::provider::Delta;
 use crate::transport::Transport;
-use crate::types::{Amend, Attempt, Completion, Failure, Request, ResponseFormat};
+use crate::types::{self, Amend, Attempt, Completion, Failure, Request, Upstream};
 
 /// Everything one call needs.
 pub(crate) struct Job {
@@ -26,12 +37,24 @@ pub(crate) struct Job {
     pub(crate) seats: Vec<Arc<dyn Seat>>,
     pub(crate) request: Arc<Request>,
     pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) upstream: Upstream,
+    pub(crate) show: Show,
+    /// Resolves when the caller wants no answer any more.
+    pub(crate) cancelled: BoxFuture<'static, ()>,
+}
+
+/// What of a stream the caller receives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Show {
+    pub(crate) reasoning: bool,
+    pub(crate) tool_call_deltas: bool,
+    /// Whether a refusal's words are shown as they come, not only when no other candidate is to be asked.
+    pub(crate) refusals: bool,
 }
 
 /// How a call went.
 pub(crate) struct Report {
     pub(crate) result: Result<Delivery, (Failure, Option<usize>)>,
-    pub(crate) attempts: Vec<Attempt>,
     pub(crate) latency: Duration,
 }
 
@@ -43,121 +66,264 @@ pub(crate) struct Delivery {
     pub(crate) parsed: Option<Value>,
     /// What had to be changed for this model to accept the request.
     pub(crate) amends: Vec<Amend>,
+    /// From the call to the first content, for streams.
+    pub(crate) first_token: Option<Duration>,
 }
 
-/// An attempt under way, or its answer.
-struct Flight {
-    candidate: usize,
-    amends: Vec<Amend>,
-    state: State,
+/// What a run brings.
+pub(crate) enum News {
+    /// Something for a stream's caller.
+    Event(types::Event),
+    /// The end.
+    Over(Box<Report>),
 }
 
-enum State {
-    Flying(BoxFuture<'static, Result<Brought, Failure>>),
-    Landed(Box<Brought>),
-    Gone,
+/// A call under way.
+pub(crate) struct Run {
+    job: Job,
+    begin: Option<Instant>,
+    flights: Vec<Flight>,
+    timer: Option<Pin<Box<Sleep>>>,
+    news: VecDeque<News>,
+    /// When the caller was given something, until it comes back for more.
+    handed: Option<Instant>,
+    /// The attempt whose words the caller gets.
+    shown: Option<usize>,
+    /// When the caller got its first content.
+    first_token: Option<Duration>,
+    over: bool,
 }
 
-/// Runs a call to its end. Dropping the future drops every attempt with its connection; `cancelled` does the same and
-/// tells the trail of it.
-pub(crate) async fn run(job: Job, cancelled: impl Future<Output = ()>) -> Report {
-    let Job { mut ladder, seats, request, transport } = job;
-    let wants_json = request.response_format.as_ref().is_some_and(|format| *format != ResponseFormat::Text);
-    let begin = Instant::now();
-    let mut cancelled = pin!(cancelled);
-    let mut flights: Vec<Flight> = Vec::new();
-    let mut event = Event::Begin;
-    loop {
-        let actions = ladder.step(event, begin.elapsed());
-        for action in actions {
-            match action {
-                Action::Start { candidate, amends, .. } => {
-                    let state = match seats.get(candidate) {
-                        Some(seat) => State::Flying(Box::pin(exchange::exchange(
-                            seat.clone(),
-                            amends.clone(),
-                            request.clone(),
-                            transport.clone(),
-                        ))),
-                        None => State::Gone,
-                    };
-                    flights.push(Flight { candidate, amends, state });
-                }
-                Action::Cancel { attempt } => {
-                    if let Some(flight) = flights.get_mut(attempt) {
-                        flight.state = State::Gone;
-                    }
-                }
-                Action::Deliver { attempt } => {
-                    let landed = flights.into_iter().nth(attempt).and_then(|flight| match flight.state {
-                        State::Landed(brought) => Some(Delivery {
-                            candidate: flight.candidate,
-                            completion: brought.completion,
-                            parsed: brought.parsed,
-                            amends: flight.amends,
-                        }),
-                        _ => None,
-                    });
-                    // The ladder delivers only what it was told of as answered.
-                    let result = landed
-                        .ok_or_else(|| (Failure::new(crate::ErrorKind::ServerError, "no answer to deliver"), None));
-                    return Report { result, attempts: ladder.attempts().to_vec(), latency: begin.elapsed() };
-                }
-                Action::Fail { failure, candidate } => {
-                    let result = Err((failure, candidate));
-                    return Report { result, attempts: ladder.attempts().to_vec(), latency: begin.elapsed() };
-                }
+impl Run {
+    pub(crate) fn new(job: Job) -> Self {
+        Self {
+            job,
+            begin: None,
+            flights: Vec::new(),
+            timer: None,
+            news: VecDeque::new(),
+            handed: None,
+            shown: None,
+            first_token: None,
+            over: false,
+        }
+    }
+
+    /// Runs to the end of the call.
+    pub(crate) async fn finish(&mut self) -> Box<Report> {
+        loop {
+            if let News::Over(report) = poll_fn(|cx| self.poll(cx)).await {
+                return report;
             }
         }
-        let timer = ladder.wake_at().map(|at| sleep_until(begin + at));
-        event = Next { flights: &mut flights, timer: pin!(timer), cancelled: cancelled.as_mut(), wants_json }.await;
     }
-}
 
-/// The next thing that happens: an attempt ends, the timer fires, the caller cancels.
-struct Next<'a, C> {
-    flights: &'a mut [Flight],
-    timer: Pin<&'a mut Option<Sleep>>,
-    cancelled: Pin<&'a mut C>,
-    /// Whether an answer that is no JSON is not what was asked for.
-    wants_json: bool,
-}
+    /// The trail so far.
+    pub(crate) fn attempts(&self) -> &[Attempt] {
+        self.job.ladder.attempts()
+    }
 
-impl<C: Future<Output = ()>> Future for Next<'_, C> {
-    type Output = Event;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Event> {
-        let this = &mut *self;
-        if this.cancelled.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Event::Cancelled);
+    /// Ends the call: every connection is closed, and the trail tells of it.
+    pub(crate) fn cancel(&mut self) {
+        if self.begin.is_some() && !self.over {
+            self.step(Event::Cancelled);
         }
-        for (attempt, flight) in this.flights.iter_mut().enumerate() {
-            let State::Flying(exchange) = &mut flight.state else {
+        self.news.clear();
+    }
+
+    /// What comes next; pending for ever after the end.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<News> {
+        loop {
+            if let Some(news) = self.news.pop_front() {
+                self.handed.get_or_insert_with(Instant::now);
+                return Poll::Ready(news);
+            }
+            if self.over {
+                return Poll::Pending;
+            }
+            if self.begin.is_none() {
+                self.begin = Some(Instant::now());
+                self.step(Event::Begin);
+            } else if let Some(handed) = self.handed.take() {
+                self.step(Event::Away(handed.elapsed()));
+            } else if self.job.cancelled.poll_unpin(cx).is_ready() {
+                self.step(Event::Cancelled);
+            } else if !self.advance(cx) && !self.wake(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.begin.map_or(Duration::ZERO, |begin| begin.elapsed())
+    }
+
+    /// Tells the ladder the news of the first attempt that has any; whether there was one.
+    fn advance(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut said = Vec::new();
+        for attempt in 0..self.flights.len() {
+            let Some(flight) = self.flights.get_mut(attempt) else {
                 continue;
             };
-            match exchange.as_mut().poll(cx) {
-                Poll::Pending => {}
-                Poll::Ready(Err(failure)) => {
-                    flight.state = State::Gone;
-                    return Poll::Ready(Event::Failed { attempt, failure });
+            let Poll::Ready(step) = flight.poll(cx, &mut said) else {
+                continue;
+            };
+            match step {
+                Step::Said => self.said(attempt, said),
+                Step::Over(Ok(brought)) => {
+                    let answer = flight.land(brought, &self.job.request);
+                    self.step(Event::Answered { attempt, answer });
                 }
-                Poll::Ready(Ok(brought)) => {
-                    let completion = &brought.completion;
-                    let answer = Answer {
-                        unusable: this.wants_json && brought.parsed.is_none() && completion.tool_calls.is_empty(),
-                        finish: completion.finish.unified,
-                        usage: completion.usage,
-                        cost: completion.cost,
-                        request_id: completion.request_id.clone(),
-                    };
-                    flight.state = State::Landed(Box::new(brought));
-                    return Poll::Ready(Event::Answered { attempt, answer });
+                Step::Over(Err(failure)) => {
+                    flight.end();
+                    self.step(Event::Failed { attempt, failure });
                 }
             }
+            return true;
         }
-        match this.timer.as_mut().as_pin_mut() {
-            Some(timer) => timer.poll(cx).map(|()| Event::Woken),
-            None => Poll::Pending,
+        false
+    }
+
+    /// Tells the ladder what a stream said, and hands on what the caller gets of it.
+    fn said(&mut self, attempt: usize, said: Vec<Delta>) {
+        let (show, elapsed) = (self.job.show, self.elapsed());
+        let Some(flight) = self.flights.get_mut(attempt) else {
+            return;
+        };
+        let heard = flight.hear(&said, show, &self.job.request, elapsed);
+        let whole = flight.turns_whole();
+        if let Some(usage) = heard.usage {
+            self.step(Event::Spent { attempt, usage });
         }
+        if let Some(speech) = heard.speech {
+            self.step(Event::Content { attempt, speech, resumable: heard.resumable });
+        }
+        if whole {
+            self.step(Event::Whole { attempt });
+        }
+        let Some(flight) = self.flights.get_mut(attempt) else {
+            return;
+        };
+        if self.shown == Some(attempt) {
+            self.news.extend(flight.hand_on(said, show).map(News::Event));
+        } else {
+            flight.hold(said);
+        }
+    }
+
+    /// Tells the ladder that a time has come; whether it has.
+    fn wake(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(at) = self.job.ladder.wake_at().zip(self.begin).map(|(at, begin)| begin + at) else {
+            return false;
+        };
+        // One that is set too early costs a look; setting it anew with every word would cost more.
+        let timer = match &mut self.timer {
+            Some(timer) if timer.deadline() <= at => timer,
+            timer => timer.insert(Box::pin(sleep_until(at))),
+        };
+        if timer.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.timer = None;
+        self.step(Event::Woken);
+        true
+    }
+
+    fn step(&mut self, event: Event) {
+        for action in self.job.ladder.step(event, self.elapsed()) {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Start { candidate, amends, resume, .. } => self.start(candidate, amends, resume),
+            Action::Cancel { attempt } => {
+                if let Some(flight) = self.flights.get_mut(attempt) {
+                    flight.end();
+                }
+            }
+            Action::Close { attempt } => {
+                if let Some(flight) = self.flights.get_mut(attempt) {
+                    flight.close();
+                }
+            }
+            Action::Commit { attempt, model, join } => {
+                self.shown = Some(attempt);
+                self.first_token.get_or_insert(self.elapsed());
+                let model = model.to_string();
+                match join {
+                    Join::Start => self.news.push_back(News::Event(types::Event::Start { model })),
+                    Join::Restart { kind, reason } => {
+                        self.news.push_back(News::Event(types::Event::Restart { model, kind, reason }));
+                    }
+                    Join::Resume => {}
+                }
+                if let Some(flight) = self.flights.get_mut(attempt) {
+                    self.news.extend(flight.catch_up(self.job.show).map(News::Event));
+                }
+            }
+            Action::Deliver { attempt } => self.deliver(attempt),
+            Action::Fail { mut failure, candidate, attempt } => {
+                if let Some(text) = attempt.and_then(|attempt| self.flights.get(attempt)).and_then(Flight::partial) {
+                    failure.partial = Some(text);
+                    failure.usage = failure.usage.or(self.usage(attempt));
+                }
+                self.end(Err((failure, candidate)));
+            }
+        }
+    }
+
+    fn start(&mut self, candidate: usize, amends: Vec<Amend>, resume: Option<usize>) {
+        let Some(seat) = self.job.seats.get(candidate) else {
+            return;
+        };
+        let base = resume.and_then(|attempt| self.flights.get(attempt)).map(|flight| (flight.candidate, flight.text()));
+        let question = Question {
+            seat: seat.clone(),
+            amends: amends.clone(),
+            request: self.job.request.clone(),
+            upstream: self.job.upstream,
+            resume: base.as_ref().map(|(_, text)| Arc::from(text.as_str())),
+        };
+        let exchange = Exchange::begin(question, self.job.transport.clone());
+        self.flights.push(Flight::new(candidate, amends, exchange, base));
+    }
+
+    fn deliver(&mut self, attempt: usize) {
+        let Some(flight) = self.flights.get_mut(attempt) else {
+            return;
+        };
+        let (candidate, first_token) = (flight.candidate, self.first_token.or(flight.first_token));
+        let Some(mut brought) = flight.take() else {
+            // The ladder delivers only what it was told of as answered.
+            return self.end(Err((Failure::new(ErrorKind::ServerError, "no answer to deliver"), None)));
+        };
+        let completion = &mut brought.completion;
+        if let Some((earlier, length)) = flight.continues() {
+            let (earlier, later) = (self.job.ladder.name(earlier), self.job.ladder.name(candidate));
+            completion
+                .warnings
+                .push(format!("{earlier} broke off after {length} characters, {later} went on from there"));
+        }
+        if self.shown == Some(attempt) {
+            let calls = completion.tool_calls.iter().cloned().map(types::Event::ToolCall);
+            let usage = completion.usage.map(types::Event::Usage);
+            self.news.extend(calls.chain(usage).map(News::Event));
+        }
+        let amends = std::mem::take(&mut flight.amends);
+        let (completion, parsed) = (brought.completion, brought.parsed);
+        self.end(Ok(Delivery { candidate, completion, parsed, amends, first_token }));
+    }
+
+    fn usage(&self, attempt: Option<usize>) -> Option<types::Usage> {
+        self.flights.get(attempt?)?.usage
+    }
+
+    fn end(&mut self, result: Result<Delivery, (Failure, Option<usize>)>) {
+        self.over = true;
+        self.timer = None;
+        self.flights.iter_mut().for_each(|flight| flight.state = State::Gone);
+        self.news.push_back(News::Over(Box::new(Report { result, latency: self.elapsed() })));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::types::Upstream;
+
 /// Without a deadline, a longer server delay than this is not waited for. The official SDKs obey up to 60 s too.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Without a deadline or a limit of its own, an attempt ends after this long, as in the official SDKs.
@@ -26,12 +28,20 @@ pub(super) fn delay(
     (least + ceiling.mul_f64(rng.f64())).max(server)
 }
 
+/// An answer that is whole waits so long for the counts that may follow it.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
+
 /// How long a candidate works alone before the next one starts beside it: half of what is left until the deadline;
-/// without one, longer than nearly every answer takes.
-pub(super) fn race_delay(left: Option<Duration>, reasons: bool) -> Duration {
-    match left {
-        Some(left) => left / 2,
-        None if reasons => Duration::from_secs(180),
-        None => Duration::from_secs(60),
+/// without one, longer than nearly every answer, or first content of a stream, takes.
+pub(super) fn race_delay(left: Option<Duration>, reasons: bool, upstream: Upstream) -> Duration {
+    match (left, upstream, reasons) {
+        (Some(left), _, _) => left / 2,
+        (None, Upstream::Stream, false) => Duration::from_secs(10),
+        (None, Upstream::Stream, true) => THOUGHT,
+        (None, Upstream::Unary, false) => Duration::from_secs(60),
+        (None, Upstream::Unary, true) => Duration::from_secs(180),
     }
 }
+
+/// How long a model that reasons may be silent before the next one starts beside it.
+pub(super) const THOUGHT: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::ErrorKind::{self, *};
-use crate::types::{Amend, Failure, FallbackOn, FinishReason, Next, Outcome};
+use crate::types::{Amend, Failure, FallbackOn, Finish, FinishReason, Next, OnBreak, Outcome, Upstream};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -21,6 +21,8 @@ fn plan(candidates: usize) -> Plan {
         skip: None,
         timeout: None,
         reasons: false,
+        first_token: None,
+        idle: ms(15_000),
         context_window: None,
         max_request_bytes: None,
     };
@@ -32,6 +34,10 @@ fn plan(candidates: usize) -> Plan {
         fallback_on: BTreeSet::new(),
         strict: BTreeSet::new(),
         drop_unsupported: true,
+        upstream: Upstream::Unary,
+        live: false,
+        on_break: OnBreak::Error,
+        restarts: false,
     }
 }
 
@@ -42,7 +48,7 @@ fn begun(plan: Plan) -> Ladder {
 }
 
 fn start(attempt: usize, candidate: usize) -> Action {
-    Action::Start { attempt, candidate, amends: Vec::new() }
+    Action::Start { attempt, candidate, amends: Vec::new(), resume: None }
 }
 
 fn failed(attempt: usize, kind: ErrorKind) -> Event {
@@ -50,6 +56,7 @@ fn failed(attempt: usize, kind: ErrorKind) -> Event {
 }
 
 fn answered(attempt: usize, finish: FinishReason) -> Event {
+    let finish = Finish { unified: finish, raw: None };
     Event::Answered { attempt, answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None } }
 }
 
@@ -121,12 +128,12 @@ fn the_failure_raised_is_that_of_the_candidate_nearest_to_the_primary() {
     ladder.step(Event::Woken, ms(5_000));
     assert!(ladder.step(failed(1, ProviderQuota), ms(5_100)).is_empty());
     let end = ladder.step(failed(0, Auth), ms(5_200));
-    assert!(matches!(&end[..], [Action::Fail { failure, candidate: Some(0) }] if failure.kind == Auth), "{end:?}");
+    assert!(matches!(&end[..], [Action::Fail { failure, candidate: Some(0), .. }] if failure.kind == Auth), "{end:?}");
 
     let mut ladder = begun(Plan { retries: 0, ..plan(2) });
     ladder.step(failed(0, Auth), ms(100));
     let end = ladder.step(failed(1, ProviderQuota), ms(200));
-    assert!(matches!(&end[..], [Action::Fail { failure, candidate: Some(0) }] if failure.kind == Auth), "{end:?}");
+    assert!(matches!(&end[..], [Action::Fail { failure, candidate: Some(0), .. }] if failure.kind == Auth), "{end:?}");
 }
 
 #[test]

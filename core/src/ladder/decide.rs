@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::backoff::{BRIEF, LONGEST_WAIT, SHORT_WAIT, THROTTLED, delay};
-use super::machine::{Answer, Ladder};
+use super::machine::Ladder;
+use super::step::Answer;
 use super::verdict::{Fallback, Retry, Verdict, verdict};
 use crate::error::ErrorKind;
 use crate::types::{Amend, Failure, FallbackOn, FinishReason, Strict};
@@ -15,7 +16,7 @@ const MAX_AMENDS: usize = 3;
 impl Ladder {
     /// The failure that the task sees in this answer, if it opted in to see one.
     pub(super) fn unwanted(&self, answer: &Answer) -> Option<Failure> {
-        let (cause, kind, subkind, message) = match answer.finish {
+        let (cause, kind, subkind, message) = match answer.finish.unified {
             FinishReason::ContentFilter => {
                 (FallbackOn::ContentFilter, ErrorKind::ContentFiltered, Some("output"), "a filter held the answer back")
             }
@@ -67,7 +68,7 @@ impl Ladder {
             }
             Retry::Throttled(floor) => (u32::MAX, delay(&mut self.rng, THROTTLED, used, floor, server), false),
         };
-        let left = self.plan.deadline.map(|deadline| deadline.saturating_sub(now));
+        let left = self.deadline.map(|deadline| deadline.saturating_sub(now));
         let in_time = if stand_in {
             let bound = left.map_or(self.plan.max_retry_wait, |left| self.plan.max_retry_wait.min(left / 4));
             beside_stand_in && wait <= bound
@@ -111,7 +112,7 @@ impl Ladder {
         let needs = failure.map(|failure| (verdict(failure.kind, failure.subkind).fallback, failure.overflow));
         let current = self.front.and_then(|front| self.plan.candidates.get(front)).cloned();
         for (index, candidate) in self.plan.candidates.iter_mut().enumerate().skip(first) {
-            if candidate.skip.is_some() {
+            if candidate.skip.is_some() || self.seats.get(index).is_some_and(|seat| seat.failed) {
                 continue;
             }
             let known_window = |(_, window): (Option<u64>, Option<u64>)| window;

@@ -4,94 +4,56 @@ use std::time::Duration;
 
 use super::backoff::{ATTEMPT_LIMIT, race_delay};
 use super::plan::Plan;
+use super::step::{Action, Answer, Event};
+use super::stream::{Due, broke_off};
 use super::trail::Trail;
-use super::verdict::{Verdict, verdict};
+use super::verdict::{Retry, verdict};
 use crate::error::ErrorKind;
-use crate::types::{Amend, Attempt, Failure, FinishReason, Next, Outcome, Usage};
-
-/// What happened.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// The call begins.
-    Begin,
-    /// An attempt brought an answer.
-    Answered {
-        /// Which attempt.
-        attempt: usize,
-        /// What is to be known of the answer.
-        answer: Answer,
-    },
-    /// An attempt failed.
-    Failed {
-        /// Which attempt.
-        attempt: usize,
-        /// How.
-        failure: Failure,
-    },
-    /// The time of [`Ladder::wake_at`] has come.
-    Woken,
-    /// The caller wants no answer any more.
-    Cancelled,
-}
-
-/// What the machine needs to know of an answer.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// Why the model stopped.
-    pub finish: FinishReason,
-    /// Whether it is not in the form that was asked for.
-    pub unusable: bool,
-    /// Tokens.
-    pub usage: Option<Usage>,
-    /// USD, where the provider states it.
-    pub cost: Option<f64>,
-    /// The provider's id of the exchange.
-    pub request_id: Option<String>,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Begin an attempt.
-    Start {
-        /// Its number; numbers count up from 0.
-        attempt: usize,
-        /// The index of the candidate to ask.
-        candidate: usize,
-        /// Changes of the request.
-        amends: Vec<Amend>,
-    },
-    /// Drop an attempt and its connection.
-    Cancel {
-        /// Which attempt.
-        attempt: usize,
-    },
-    /// Hand this attempt's answer to the caller. The call is over.
-    Deliver {
-        /// Which attempt.
-        attempt: usize,
-    },
-    /// Raise. The call is over.
-    Fail {
-        /// What is raised.
-        failure: Failure,
-        /// Whose failure it is.
-        candidate: Option<usize>,
-    },
-}
+use crate::types::{Amend, Attempt, Failure, FinishReason, Next, Outcome, Upstream};
 
 #[derive(Debug)]
-struct Flight {
-    candidate: usize,
-    line: usize,
-    limit: Option<Duration>,
-    flying: bool,
+pub(super) struct Flight {
+    pub(super) candidate: usize,
+    pub(super) line: usize,
+    pub(super) flying: bool,
+    /// When the attempt must be over.
+    pub(super) limit: Option<Duration>,
+    /// When a stream must have said something.
+    pub(super) first_limit: Option<Duration>,
+    /// How long it may pause then.
+    pub(super) idle: Duration,
+    /// When it last said something.
+    pub(super) heard: Option<Duration>,
+    /// Whether part of the answer, not only thought, has come.
+    pub(super) speaks: bool,
+    /// Whether another candidate could continue it.
+    pub(super) resumable: bool,
+    /// Whether it continues another's text.
+    pub(super) resumes: bool,
+    /// Whether its answer is whole, since `heard`.
+    pub(super) whole: bool,
 }
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct Seat {
     pub(super) retries: u32,
     pub(super) amends: Vec<Amend>,
+    /// Whether the call has gone on from it.
+    pub(super) failed: bool,
+}
+
+/// A failure that may be raised: whose it is, and of which attempt.
+#[derive(Debug)]
+pub(super) struct Loss {
+    pub(super) candidate: usize,
+    pub(super) attempt: usize,
+    pub(super) failure: Failure,
+}
+
+impl From<Loss> for Action {
+    fn from(loss: Loss) -> Self {
+        Self::Fail { failure: loss.failure, candidate: Some(loss.candidate), attempt: Some(loss.attempt) }
+    }
 }
 
 /// One call's run over its candidates.
@@ -100,18 +62,26 @@ pub struct Ladder {
     pub(super) plan: Plan,
     pub(super) rng: fastrand::Rng,
     pub(super) trail: Trail,
-    flights: Vec<Flight>,
+    /// When the caller must have the answer, or its first content.
+    pub(super) deadline: Option<Duration>,
+    pub(super) flights: Vec<Flight>,
     pub(super) seats: Vec<Seat>,
     /// The last candidate begun.
     pub(super) front: Option<usize>,
-    race_at: Option<Duration>,
-    retry_at: Option<(usize, Duration)>,
+    pub(super) race_at: Option<Duration>,
+    pub(super) retry_at: Option<(usize, Duration)>,
     /// The failure to raise when nothing is left: that of the candidate nearest to the primary.
-    failure: Option<(usize, Failure)>,
+    pub(super) failure: Option<Loss>,
     /// That failure surfaces: nothing new is begun, only candidates nearer to the primary may still answer.
-    halted: bool,
+    pub(super) halted: bool,
     /// An answer that the task would rather have from another candidate.
-    held: Option<usize>,
+    pub(super) held: Option<usize>,
+    /// The attempt whose words the caller gets.
+    pub(super) committed: Option<usize>,
+    /// The break after which the caller waits with half an answer; raised rather than anything that came later.
+    pub(super) broken: Option<Loss>,
+    /// The attempt whose text the next one continues.
+    pub(super) resume: Option<usize>,
     done: bool,
 }
 
@@ -121,6 +91,7 @@ impl Ladder {
     pub fn new(plan: Plan, seed: u64) -> Self {
         let seats = vec![Seat::default(); plan.candidates.len()];
         Self {
+            deadline: plan.deadline,
             plan,
             rng: fastrand::Rng::with_seed(seed),
             trail: Trail::default(),
@@ -132,6 +103,9 @@ impl Ladder {
             failure: None,
             halted: false,
             held: None,
+            committed: None,
+            broken: None,
+            resume: None,
             done: false,
         }
     }
@@ -144,8 +118,12 @@ impl Ladder {
         }
         match event {
             Event::Begin => self.begin(now, &mut out),
+            Event::Content { attempt, speech, resumable } => self.content(attempt, speech, resumable, now, &mut out),
+            Event::Spent { attempt, usage } => self.spent(attempt, usage),
+            Event::Whole { attempt } => self.whole(attempt, now),
+            Event::Away(time) => self.away(time),
             Event::Answered { attempt, answer } => self.answered(attempt, &answer, now, &mut out),
-            Event::Failed { attempt, failure } => self.failed(attempt, &failure, now, &mut out),
+            Event::Failed { attempt, failure } => self.failed(attempt, failure, now, &mut out),
             Event::Woken => self.woken(now, &mut out),
             Event::Cancelled => self.cancelled(now, &mut out),
         }
@@ -155,15 +133,21 @@ impl Ladder {
     /// When [`Event::Woken`] is due; `None` when nothing is waited for but attempts.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
-        let limits = self.flying().filter_map(|flight| flight.limit);
+        let limits = self.flying().filter_map(Flight::due).map(|(at, _)| at);
         let retry = self.retry_at.map(|(_, at)| at);
-        limits.chain([self.plan.deadline, self.race_at, retry].into_iter().flatten()).min()
+        limits.chain([self.deadline, self.race_at, retry].into_iter().flatten()).min()
     }
 
     /// Whether the call is over.
     #[must_use]
     pub fn done(&self) -> bool {
         self.done
+    }
+
+    /// The name of a candidate.
+    #[must_use]
+    pub fn name(&self, candidate: usize) -> &str {
+        self.plan.candidates.get(candidate).map_or("", |candidate| &candidate.name)
     }
 
     /// The trail so far.
@@ -189,20 +173,25 @@ impl Ladder {
                     .collect();
                 let message = format!("no candidate can be tried ({})", reasons.join("; "));
                 self.done = true;
-                out.push(Action::Fail { failure: Failure::new(ErrorKind::NoCandidate, message), candidate: None });
+                let failure = Failure::new(ErrorKind::NoCandidate, message);
+                out.push(Action::Fail { failure, candidate: None, attempt: None });
             }
         }
     }
 
     fn answered(&mut self, attempt: usize, answer: &Answer, now: Duration, out: &mut Vec<Action>) {
+        let shown = self.committed == Some(attempt);
+        if answer.finish.unified == FinishReason::Error && !shown {
+            return self.failed(attempt, broke_off(answer), now, out);
+        }
         let Some((candidate, line)) = self.land(attempt) else {
             return;
         };
         self.trail.answered(line, answer, now);
-        let Some(failure) = self.unwanted(answer) else {
+        let Some(failure) = self.unwanted(answer).filter(|_| !shown) else {
             return self.deliver(attempt, now, out);
         };
-        let expired = self.plan.deadline.is_some_and(|deadline| now >= deadline);
+        let expired = self.deadline.is_some_and(|deadline| now >= deadline);
         let moves_on = self.front == Some(candidate) && !expired;
         if let Some(next) = moves_on.then(|| self.next_candidate(Some(&failure), now)).flatten() {
             self.trail.failed(line, &failure, now);
@@ -221,30 +210,34 @@ impl Ladder {
         }
     }
 
-    fn failed(&mut self, attempt: usize, failure: &Failure, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn failed(&mut self, attempt: usize, failure: Failure, now: Duration, out: &mut Vec<Action>) {
         let Some((candidate, line)) = self.land(attempt) else {
             return;
         };
-        self.trail.failed(line, failure, now);
+        self.trail.failed(line, &failure, now);
+        if self.committed == Some(attempt) {
+            return self.broke(attempt, failure, now, out);
+        }
+        self.note_text(attempt);
         let verdict = verdict(failure.kind, failure.subkind);
-        let surfaces = self.surfaces(verdict, failure);
+        let surfaces = self.surfaces(verdict, &failure);
         // The provider itself says that the same request may do.
         if surfaces && !self.halted && failure.should_retry == Some(true) {
-            let wait = self.retry_delay(candidate, failure, verdict.retry, false, now);
+            let wait = self.retry_delay(candidate, &failure, verdict.retry, false, now);
             if self.try_again(candidate, line, wait, now, out) {
                 return;
             }
         }
-        let nearest = self.failure.as_ref().is_none_or(|(nearest, _)| candidate <= *nearest);
+        let nearest = self.failure.as_ref().is_none_or(|loss| candidate <= loss.candidate);
         if !self.halted && (surfaces || nearest) {
-            self.failure = Some((candidate, failure.clone()));
+            self.failure = Some(Loss { candidate, attempt, failure: failure.clone() });
         }
         self.halted |= surfaces;
         if self.halted {
             self.race_at = None;
             if self.runs_before(candidate) {
                 self.cancel_flying(
-                    candidate + 1,
+                    |flight| flight.candidate > candidate,
                     Outcome::Cancelled,
                     "an earlier candidate's failure surfaces",
                     now,
@@ -257,25 +250,26 @@ impl Ladder {
             }
             return;
         }
-        if self.plan.deadline.is_some_and(|deadline| now >= deadline) {
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
             return self.expire(now, out);
         }
-        self.go_on(candidate, line, failure, verdict, now, out);
+        self.go_on(candidate, line, &failure, verdict.retry, now, out);
     }
 
     /// After a failure that does not surface: the same candidate again, the next one, or the end.
-    fn go_on(
+    pub(super) fn go_on(
         &mut self,
         candidate: usize,
         line: usize,
         failure: &Failure,
-        verdict: Verdict,
+        retry: Retry,
         now: Duration,
         out: &mut Vec<Action>,
     ) {
         let busy = self.busy();
         let leads = self.front == Some(candidate);
         if busy && !leads {
+            self.give_seat_up(candidate);
             self.trail.decided(line, Next::Race, "another attempt is still running");
             return;
         }
@@ -288,10 +282,11 @@ impl Ladder {
         }
         let next = self.next_candidate(Some(failure), now);
         // Beside a silent primary too: a stand-in's hiccup must not leave the call to the one that says nothing.
-        let wait = self.retry_delay(candidate, failure, verdict.retry, next.is_some(), now);
+        let wait = self.retry_delay(candidate, failure, retry, next.is_some(), now);
         if self.try_again(candidate, line, wait, now, out) {
             return;
         }
+        self.give_seat_up(candidate);
         match next {
             Some(next) => self.fall_back(line, next, now, out),
             None if busy => {
@@ -301,6 +296,12 @@ impl Ladder {
                 self.trail.decided(line, Next::Fail, "no candidate is left");
                 self.give_up(now, out);
             }
+        }
+    }
+
+    fn give_seat_up(&mut self, candidate: usize) {
+        if let Some(seat) = self.seats.get_mut(candidate) {
+            seat.failed = true;
         }
     }
 
@@ -336,23 +337,22 @@ impl Ladder {
     }
 
     fn woken(&mut self, now: Duration, out: &mut Vec<Action>) {
-        if self.plan.deadline.is_some_and(|deadline| now >= deadline) {
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
             return self.expire(now, out);
         }
-        let late = |flight: &Flight| flight.flying && flight.limit.is_some_and(|limit| now >= limit);
-        let late: Vec<usize> = (0..self.flights.len()).filter(|i| self.flights.get(*i).is_some_and(late)).collect();
-        for attempt in late {
+        let due = |flight: &Flight| flight.due().filter(|(at, _)| flight.flying && now >= *at).map(|(_, due)| due);
+        let late: Vec<(usize, Due)> =
+            self.flights.iter().enumerate().filter_map(|(i, flight)| Some((i, due(flight)?))).collect();
+        for (attempt, due) in late {
             if self.done {
                 return;
             }
+            if due == Due::Close {
+                self.close(attempt, out);
+                continue;
+            }
             out.push(Action::Cancel { attempt });
-            let ran = self
-                .flights
-                .get(attempt)
-                .and_then(|flight| self.trail.lines().get(flight.line))
-                .map(|line| now.saturating_sub(line.started));
-            let message = format!("no answer within {} ms", ran.unwrap_or_default().as_millis());
-            self.failed(attempt, &Failure::new(ErrorKind::Timeout, message).with_subkind("attempt"), now, out);
+            self.failed(attempt, self.timeout(attempt, due, now), now, out);
         }
         if let Some((candidate, at)) = self.retry_at
             && now >= at
@@ -370,15 +370,21 @@ impl Ladder {
     }
 
     fn cancelled(&mut self, now: Duration, out: &mut Vec<Action>) {
-        self.cancel_flying(0, Outcome::Cancelled, "the caller cancelled", now, out);
+        let attempt = self.committed;
+        self.cancel_flying(|_| true, Outcome::Cancelled, "the caller cancelled", now, out);
         self.done = true;
-        out.push(Action::Fail { failure: Failure::new(ErrorKind::Cancelled, "the caller cancelled"), candidate: None });
+        let failure = Failure::new(ErrorKind::Cancelled, "the caller cancelled");
+        out.push(Action::Fail { failure, candidate: None, attempt });
     }
 
     /// The deadline has come.
     fn expire(&mut self, now: Duration, out: &mut Vec<Action>) {
+        if self.lead(now, out) {
+            return;
+        }
         let limit = self.plan.deadline.unwrap_or(now).as_millis();
-        let spent = Failure::new(ErrorKind::DeadlineExceeded, format!("no answer within {limit} ms"));
+        let what = if self.plan.live { "no content" } else { "no answer" };
+        let spent = Failure::new(ErrorKind::DeadlineExceeded, format!("{what} within {limit} ms"));
         let mut failure = spent.clone();
         let waiting: Vec<(usize, usize, usize)> = self
             .flights
@@ -401,34 +407,40 @@ impl Ladder {
             return self.deliver(held, now, out);
         }
         self.done = true;
-        // What would have surfaced says more than that time ran out while an earlier candidate was waited for.
-        if let Some((candidate, surfacing)) = self.failure.take().filter(|_| self.halted) {
-            out.push(Action::Fail { failure: surfacing, candidate: Some(candidate) });
+        if let Some(broken) = self.broken.take() {
+            out.push(broken.into());
             return;
         }
-        let candidate = waiting.first().map(|(_, candidate, _)| *candidate);
-        out.push(Action::Fail { failure, candidate: candidate.or(self.front) });
+        // What would have surfaced says more than that time ran out while an earlier candidate was waited for.
+        if let Some(loss) = self.failure.take().filter(|_| self.halted) {
+            out.push(loss.into());
+            return;
+        }
+        let first = waiting.first();
+        let (attempt, candidate) = (first.map(|(attempt, ..)| *attempt), first.map(|(_, candidate, _)| *candidate));
+        out.push(Action::Fail { failure, candidate: candidate.or(self.front), attempt });
     }
 
     fn deliver(&mut self, attempt: usize, now: Duration, out: &mut Vec<Action>) {
+        if self.plan.live && self.committed != Some(attempt) {
+            self.commit(attempt, now, out);
+        }
         if let Some(flight) = self.flights.get(attempt) {
-            let name = self.plan.candidates.get(flight.candidate).map(|winner| winner.name.clone()).unwrap_or_default();
+            let reason = format!("{} answered first", self.name(flight.candidate));
             self.trail.accepted(flight.line);
-            self.cancel_flying(0, Outcome::HedgedOut, &format!("{name} answered first"), now, out);
+            self.cancel_flying(|_| true, Outcome::HedgedOut, &reason, now, out);
         }
         self.done = true;
         out.push(Action::Deliver { attempt });
     }
 
-    fn give_up(&mut self, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn give_up(&mut self, now: Duration, out: &mut Vec<Action>) {
         if let Some(held) = self.held {
             return self.deliver(held, now, out);
         }
-        self.cancel_flying(0, Outcome::Cancelled, "the call was given up", now, out);
+        self.cancel_flying(|_| true, Outcome::Cancelled, "the call was given up", now, out);
         self.done = true;
-        if let Some((candidate, failure)) = self.failure.take() {
-            out.push(Action::Fail { failure, candidate: Some(candidate) });
-        }
+        out.extend(self.broken.take().or(self.failure.take()).map(Action::from));
     }
 
     fn start(&mut self, candidate: usize, now: Duration, out: &mut Vec<Action>) {
@@ -438,21 +450,34 @@ impl Ladder {
         let own = chosen.timeout.or(self.plan.deadline.is_none().then_some(ATTEMPT_LIMIT));
         let line = self.trail.started(chosen, now);
         let reasons = chosen.reasons;
-        self.flights.push(Flight { candidate, line, limit: own.map(|limit| now + limit), flying: true });
+        self.flights.push(Flight {
+            candidate,
+            line,
+            flying: true,
+            limit: own.map(|limit| now + limit),
+            first_limit: chosen.first_token.filter(|_| self.plan.upstream == Upstream::Stream).map(|limit| now + limit),
+            idle: chosen.idle,
+            heard: None,
+            speaks: false,
+            resumable: false,
+            resumes: self.resume.is_some(),
+            whole: false,
+        });
         out.push(Action::Start {
             attempt: self.flights.len() - 1,
             candidate,
             amends: self.seats.get(candidate).map(|seat| seat.amends.clone()).unwrap_or_default(),
+            resume: self.resume,
         });
         if self.front != Some(candidate) && self.front.is_none_or(|front| front < candidate) {
             self.front = Some(candidate);
-            let left = self.plan.deadline.map(|deadline| deadline.saturating_sub(now));
+            let left = self.deadline.map(|deadline| deadline.saturating_sub(now));
             let more = self.plan.candidates.iter().skip(candidate + 1).any(|later| later.skip.is_none());
-            self.race_at = more.then(|| now + race_delay(left, reasons));
+            self.race_at = more.then(|| now + race_delay(left, reasons, self.plan.upstream));
         }
     }
 
-    fn flying(&self) -> impl Iterator<Item = &Flight> {
+    pub(super) fn flying(&self) -> impl Iterator<Item = &Flight> {
         self.flights.iter().filter(|flight| flight.flying)
     }
 
@@ -468,16 +493,24 @@ impl Ladder {
     }
 
     /// Takes an attempt out of the air: its candidate and its line in the trail.
-    fn land(&mut self, attempt: usize) -> Option<(usize, usize)> {
+    pub(super) fn land(&mut self, attempt: usize) -> Option<(usize, usize)> {
         let flight = self.flights.get_mut(attempt).filter(|flight| flight.flying)?;
         flight.flying = false;
         Some((flight.candidate, flight.line))
     }
 
-    /// Cancels what flies, from the candidate `first` on.
-    fn cancel_flying(&mut self, first: usize, outcome: Outcome, reason: &str, now: Duration, out: &mut Vec<Action>) {
-        let loses = |flight: &Flight| flight.flying && flight.candidate >= first;
-        for (attempt, flight) in self.flights.iter_mut().enumerate().filter(|(_, flight)| loses(flight)) {
+    /// Cancels the attempts under way that `loses` names.
+    pub(super) fn cancel_flying(
+        &mut self,
+        loses: impl Fn(&Flight) -> bool,
+        outcome: Outcome,
+        reason: &str,
+        now: Duration,
+        out: &mut Vec<Action>,
+    ) {
+        for (attempt, flight) in
+            self.flights.iter_mut().enumerate().filter(|(_, flight)| flight.flying && loses(flight))
+        {
             flight.flying = false;
             self.trail.ended(flight.line, outcome, reason, now);
             out.push(Action::Cancel { attempt });

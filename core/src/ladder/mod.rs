@@ -12,9 +12,12 @@ mod machine;
 mod plan;
 #[cfg(test)]
 mod properties;
+mod step;
+mod stream;
 mod trail;
 mod verdict;
 
-pub use machine::{Action, Answer, Event, Ladder};
+pub use machine::Ladder;
 pub use plan::{Candidate, Plan};
+pub use step::{Action, Answer, Event, Join, Speech};
 pub use verdict::{Fallback, ROWS, Retry, Row, Verdict, verdict};

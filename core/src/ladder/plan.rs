@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::types::{FallbackOn, Strict};
+use crate::types::{FallbackOn, OnBreak, Strict, Upstream};
 
 /// One candidate, as far as decisions need to know it.
 #[derive(Debug, Clone)]
@@ -19,6 +19,10 @@ pub struct Candidate {
     pub timeout: Option<Duration>,
     /// Whether it thinks before it speaks, so that silence says less.
     pub reasons: bool,
+    /// How long the first content of a stream may take.
+    pub first_token: Option<Duration>,
+    /// How long a stream may pause between two pieces of content.
+    pub idle: Duration,
     /// Tokens of its context window, if known.
     pub context_window: Option<u64>,
     /// Bytes of the largest request its provider takes, if known.
@@ -30,7 +34,7 @@ pub struct Candidate {
 pub struct Plan {
     /// The primary, then the stand-ins in order. With fallback not allowed, one.
     pub candidates: Vec<Candidate>,
-    /// When the caller must have the answer, from the start of the call.
+    /// When the caller must have the answer, or the first content of a stream, from the start of the call.
     pub deadline: Option<Duration>,
     /// Further tries of the same candidate.
     pub retries: u32,
@@ -42,4 +46,12 @@ pub struct Plan {
     pub strict: BTreeSet<Strict>,
     /// Whether a rejected parameter may be left out.
     pub drop_unsupported: bool,
+    /// How the candidates are asked.
+    pub upstream: Upstream,
+    /// Whether the caller gets the answer as it comes; then the deadline is for its first content.
+    pub live: bool,
+    /// What follows when an answer breaks off.
+    pub on_break: OnBreak,
+    /// Whether the caller can be told to discard what it has.
+    pub restarts: bool,
 }

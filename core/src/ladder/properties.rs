@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::types::{Amend, Attempt, Failure, FallbackOn, FinishReason, Outcome, Strict};
+use crate::types::{Amend, Attempt, Failure, FallbackOn, Finish, FinishReason, OnBreak, Outcome, Strict, Upstream};
 
 /// How one attempt behaves: after so long, with this result; `None` is silence.
 #[derive(Debug, Clone)]
@@ -62,7 +62,13 @@ fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64
                 (_, attempt, Behaviour::Fail(_, failure)) => Event::Failed { attempt, failure },
                 (_, attempt, Behaviour::Answer(_, finish)) => Event::Answered {
                     attempt,
-                    answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None },
+                    answer: Answer {
+                        finish: Finish { unified: finish, raw: None },
+                        unusable: false,
+                        usage: None,
+                        cost: None,
+                        request_id: None,
+                    },
                 },
                 _ => unreachable!(),
             }
@@ -138,6 +144,8 @@ fn plan() -> impl Strategy<Value = Plan> {
                     skip,
                     timeout: timeout.map(Duration::from_millis),
                     reasons,
+                    first_token: None,
+                    idle: Duration::from_secs(15),
                     context_window,
                     max_request_bytes: None,
                 })
@@ -148,6 +156,10 @@ fn plan() -> impl Strategy<Value = Plan> {
             fallback_on: causes.into_iter().collect::<BTreeSet<_>>(),
             strict: strict.into_iter().collect(),
             drop_unsupported,
+            upstream: Upstream::Unary,
+            live: false,
+            on_break: OnBreak::Error,
+            restarts: false,
         })
 }
 
@@ -155,7 +167,7 @@ fn starts(run: &Run) -> Vec<(Duration, usize, usize, &[Amend])> {
     run.actions
         .iter()
         .filter_map(|(at, action)| match action {
-            Action::Start { attempt, candidate, amends } => Some((*at, *attempt, *candidate, amends.as_slice())),
+            Action::Start { attempt, candidate, amends, .. } => Some((*at, *attempt, *candidate, amends.as_slice())),
             _ => None,
         })
         .collect()

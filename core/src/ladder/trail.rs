@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::machine::Answer;
 use super::plan::Candidate;
-use crate::types::{Attempt, Failure, Next, Outcome};
+use super::step::Answer;
+use crate::types::{Attempt, Failure, Next, Outcome, Usage};
 
 #[derive(Debug, Default)]
 pub(super) struct Trail(Vec<Attempt>);
@@ -46,9 +46,23 @@ impl Trail {
         line.outcome = Outcome::Ok;
         line.latency = now.saturating_sub(line.started);
         line.status = Some(200);
-        line.usage = answer.usage;
+        line.usage = answer.usage.or(line.usage);
         line.cost = answer.cost;
         line.request_id.clone_from(&answer.request_id);
+    }
+
+    /// A stream's first content has come.
+    pub(super) fn spoke(&mut self, line: usize, now: Duration) {
+        if let Some(line) = self.0.get_mut(line) {
+            line.first_token = Some(now.saturating_sub(line.started));
+            line.status = Some(200);
+        }
+    }
+
+    pub(super) fn spent(&mut self, line: usize, usage: Usage) {
+        if let Some(line) = self.0.get_mut(line) {
+            line.usage = Some(usage);
+        }
     }
 
     pub(super) fn ended(&mut self, line: usize, outcome: Outcome, reason: &str, now: Duration) {

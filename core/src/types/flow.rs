@@ -9,6 +9,11 @@ pub enum Upstream {
     Stream,
 }
 
+impl Upstream {
+    /// Every value by its word in configuration and options.
+    pub(crate) const WORDS: &[(&str, Self)] = &[("unary", Self::Unary), ("stream", Self::Stream)];
+}
+
 /// What follows when an answer breaks off after its first content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnBreak {
@@ -18,4 +23,10 @@ pub enum OnBreak {
     Restart,
     /// The next candidate continues the text; it answers anew where that is not safe.
     Resume,
+}
+
+impl OnBreak {
+    /// Every value by its word in configuration and options.
+    pub(crate) const WORDS: &[(&str, Self)] =
+        &[("error", Self::Error), ("restart", Self::Restart), ("resume", Self::Resume)];
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::call::Params;
+use super::flow::{OnBreak, Upstream};
 use super::parse::{self, ParseError};
 
 /// A function the model may call.
@@ -76,9 +77,17 @@ pub struct Options {
     pub extra_body: BTreeMap<String, Map<String, Value>>,
     /// Sent as `Idempotency-Key` with every attempt.
     pub idempotency_key: Option<String>,
+    /// How the provider is asked, whatever the task says. Not for streams.
+    pub upstream: Option<Upstream>,
+    /// What follows when the answer breaks off, whatever the task says.
+    pub on_break: Option<OnBreak>,
+    /// For streams: whether visible reasoning comes as events; true where unset.
+    pub reasoning_events: Option<bool>,
+    /// For streams: whether tool calls also come piece by piece; false where unset.
+    pub tool_call_deltas: Option<bool>,
 }
 
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 21] = [
     "customer",
     "metadata",
     "tools",
@@ -95,6 +104,10 @@ const KNOWN: [&str; 17] = [
     "allow_fallback",
     "extra_body",
     "idempotency_key",
+    "upstream",
+    "on_break",
+    "reasoning_events",
+    "tool_call_deltas",
     "max_tokens",
 ];
 
@@ -167,6 +180,10 @@ impl Options {
                 }
             }
             "idempotency_key" => self.idempotency_key = Some(parse::string(value, key)?),
+            "upstream" => self.upstream = Some(word(value, key, Upstream::WORDS)?),
+            "on_break" => self.on_break = Some(word(value, key, OnBreak::WORDS)?),
+            "reasoning_events" => self.reasoning_events = Some(parse::boolean(&value, key)?),
+            "tool_call_deltas" => self.tool_call_deltas = Some(parse::boolean(&value, key)?),
             unknown => {
                 let hint = parse::did_you_mean(unknown, KNOWN);
                 return Err(ParseError::new(key, format!("unknown option{hint}")));
@@ -174,6 +191,14 @@ impl Options {
         }
         Ok(())
     }
+}
+
+fn word<T: Copy>(value: Value, key: &str, words: &[(&str, T)]) -> Result<T, ParseError> {
+    let word = parse::string(value, key)?;
+    words.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
+        ParseError::new(key, format!("unknown word \"{word}\" (known: {})", known.join(", ")))
+    })
 }
 
 fn positive(value: &Value, key: &str) -> Result<u64, ParseError> {

@@ -1,0 +1,236 @@
+//! An attempt in the air: what it said, what of that the caller may have, and where it joins an earlier answer.
+
+use std::mem;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::Show;
+use super::exchange::{Brought, Exchange, Step};
+use crate::ladder::{Answer, Speech};
+use crate::provider::Delta;
+use crate::types::{Amend, Event, Request, ResponseFormat, Usage};
+
+pub(super) struct Flight {
+    pub(super) candidate: usize,
+    pub(super) amends: Vec<Amend>,
+    pub(super) state: State,
+    pub(super) usage: Option<Usage>,
+    /// From the call to its first content.
+    pub(super) first_token: Option<Duration>,
+    /// Whose text it continues, and that text.
+    base: Option<(usize, String)>,
+    /// What of the end of that text must not be said again.
+    seam: Seam,
+    /// Whether it has said more than white space.
+    spoke: bool,
+    /// Whether it has begun to call a tool.
+    calls: bool,
+    whole: bool,
+    /// Words that the caller gets only if no other candidate answers.
+    held: Vec<Delta>,
+    /// What it had said when it ended.
+    text: String,
+}
+
+pub(super) enum State {
+    Flying(Exchange),
+    Landed(Box<Brought>),
+    Gone,
+}
+
+/// What the ladder is to know of what was said.
+pub(super) struct Heard {
+    pub(super) speech: Option<Speech>,
+    pub(super) resumable: bool,
+    pub(super) usage: Option<Usage>,
+}
+
+impl Flight {
+    pub(super) fn new(candidate: usize, amends: Vec<Amend>, exchange: Exchange, base: Option<(usize, String)>) -> Self {
+        let seam = Seam::after(base.as_ref().map_or("", |(_, text)| text));
+        Self {
+            candidate,
+            amends,
+            state: State::Flying(exchange),
+            usage: None,
+            first_token: None,
+            base,
+            seam,
+            spoke: false,
+            calls: false,
+            whole: false,
+            held: Vec::new(),
+            text: String::new(),
+        }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, said: &mut Vec<Delta>) -> Poll<Step> {
+        match &mut self.state {
+            State::Flying(exchange) => exchange.poll(cx, said),
+            State::Landed(_) | State::Gone => Poll::Pending,
+        }
+    }
+
+    /// Keeps the answer; what the ladder is to know of it.
+    pub(super) fn land(&mut self, mut brought: Box<Brought>, request: &Request) -> Answer {
+        let completion = &mut brought.completion;
+        if let Some((_, base)) = &self.base {
+            let mut text = base.clone();
+            text.push_str(Seam::after(base).mend(&completion.text));
+            completion.text = text;
+        }
+        let answer = Answer {
+            unusable: wants_json(request) && brought.parsed.is_none() && completion.tool_calls.is_empty(),
+            finish: completion.finish.clone(),
+            usage: completion.usage,
+            cost: completion.cost,
+            request_id: completion.request_id.clone(),
+        };
+        self.seam = Seam::default();
+        self.state = State::Landed(brought);
+        answer
+    }
+
+    /// Ends the attempt and keeps what it said.
+    pub(super) fn end(&mut self) {
+        if let State::Flying(mut exchange) = mem::replace(&mut self.state, State::Gone) {
+            self.text = exchange.end();
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        if let State::Flying(exchange) = &mut self.state {
+            exchange.close();
+        }
+    }
+
+    /// The answer.
+    pub(super) fn take(&mut self) -> Option<Box<Brought>> {
+        match mem::replace(&mut self.state, State::Gone) {
+            State::Landed(brought) => Some(brought),
+            State::Flying(_) | State::Gone => None,
+        }
+    }
+
+    /// Whose text it continues, and how many characters that has.
+    pub(super) fn continues(&self) -> Option<(usize, usize)> {
+        self.base.as_ref().map(|(candidate, text)| (*candidate, text.chars().count()))
+    }
+
+    /// The text of an attempt that has ended, with what it continued.
+    pub(super) fn text(&self) -> String {
+        match &self.base {
+            None => self.text.clone(),
+            Some((_, base)) => format!("{base}{}", Seam::after(base).mend(&self.text)),
+        }
+    }
+
+    /// The same, where it said anything at all.
+    pub(super) fn partial(&self) -> Option<String> {
+        self.first_token.map(|_| self.text())
+    }
+
+    /// Notes what was said.
+    pub(super) fn hear(&mut self, said: &[Delta], show: Show, request: &Request, elapsed: Duration) -> Heard {
+        let mut heard = Heard { speech: None, resumable: false, usage: None };
+        for delta in said {
+            let speech = match delta {
+                Delta::Text(text) | Delta::Refusal(text) => {
+                    self.spoke |= !text.trim().is_empty();
+                    speech(matches!(delta, Delta::Text(_)) || show.refusals, Speech::Held)
+                }
+                Delta::Reasoning(_) => speech(show.reasoning, Speech::Thought),
+                Delta::ToolCall(_) => {
+                    self.calls = true;
+                    speech(show.tool_call_deltas, Speech::Held)
+                }
+                Delta::Usage(usage) => {
+                    heard.usage = Some(*usage);
+                    self.usage = heard.usage;
+                    continue;
+                }
+            };
+            heard.speech = heard.speech.max(Some(speech));
+        }
+        if heard.speech.is_some() {
+            self.first_token.get_or_insert(elapsed);
+        }
+        heard.resumable = self.spoke && !self.calls && !wants_json(request);
+        heard
+    }
+
+    /// Whether the answer has become whole since this was last asked.
+    pub(super) fn turns_whole(&mut self) -> bool {
+        let whole = matches!(&self.state, State::Flying(exchange) if exchange.whole());
+        whole && !mem::replace(&mut self.whole, true)
+    }
+
+    /// Keeps what the caller may get later.
+    pub(super) fn hold(&mut self, said: Vec<Delta>) {
+        self.held.extend(said.into_iter().filter(|delta| matches!(delta, Delta::Refusal(_))));
+    }
+
+    /// What the caller gets of what was said.
+    pub(super) fn hand_on(&mut self, said: Vec<Delta>, show: Show) -> impl Iterator<Item = Event> {
+        said.into_iter().filter_map(move |delta| match delta {
+            Delta::Text(text) | Delta::Refusal(text) => {
+                let text = if self.seam.closed() { text } else { self.seam.mend(&text).to_owned() };
+                (!text.is_empty()).then_some(Event::Text(text))
+            }
+            Delta::Reasoning(text) => show.reasoning.then_some(Event::Reasoning(text)),
+            Delta::ToolCall(delta) => show.tool_call_deltas.then_some(Event::ToolCallDelta(delta)),
+            Delta::Usage(_) => None,
+        })
+    }
+
+    /// What the caller is owed when this attempt begins to speak to it: what was held back, or the whole of an answer that
+    /// came without a stream.
+    pub(super) fn catch_up(&mut self, show: Show) -> impl Iterator<Item = Event> {
+        let said = match &self.state {
+            State::Landed(brought) => {
+                let completion = &brought.completion;
+                let begun = self.base.as_ref().map_or(0, |(_, base)| base.len());
+                let reasoning = completion.reasoning.clone().map(Delta::Reasoning);
+                let text = completion.text.get(begun..).unwrap_or_default().to_owned();
+                reasoning.into_iter().chain([Delta::Text(text)]).collect()
+            }
+            State::Flying(_) | State::Gone => mem::take(&mut self.held),
+        };
+        self.hand_on(said, show)
+    }
+}
+
+fn speech(shown: bool, otherwise: Speech) -> Speech {
+    if shown { Speech::Shown } else { otherwise }
+}
+
+/// Whether an answer that is no JSON is not what was asked for.
+fn wants_json(request: &Request) -> bool {
+    request.response_format.as_ref().is_some_and(|format| *format != ResponseFormat::Text)
+}
+
+/// The white space at the end of a text that is continued: whoever goes on may say it again.
+#[derive(Debug, Default)]
+struct Seam {
+    rest: String,
+}
+
+impl Seam {
+    fn after(text: &str) -> Self {
+        Self { rest: text.get(text.trim_end().len()..).unwrap_or_default().to_owned() }
+    }
+
+    fn closed(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// What of `more` is new.
+    fn mend<'a>(&mut self, more: &'a str) -> &'a str {
+        let same = more.chars().zip(self.rest.chars()).take_while(|(a, b)| a == b);
+        let said: usize = same.map(|(a, _)| a.len_utf8()).sum();
+        // Only as long as all of `more` is white space may the rest of it still follow.
+        self.rest =
+            if said == more.len() { self.rest.get(said..).unwrap_or_default().to_owned() } else { String::new() };
+        more.get(said..).unwrap_or_default()
+    }
+}

@@ -1,0 +1,196 @@
+//! Reading a stream: bytes to frames to what they say, until its end, its break, or until enough has come.
+
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+
+use super::conceal::Secrets;
+use super::exchange::{Brought, broken, brought, too_large};
+use crate::error::ErrorKind;
+use crate::provider::{Decoder, Delta, Stage};
+use crate::transport::sse::{Frame, Sse, TooLong};
+use crate::transport::{MAX_BODY, MAX_LINE, Phase, TransportError};
+use crate::types::{Failure, Request};
+
+/// How many further pieces of a body are looked at for its end when its answer is over.
+const LAST_PIECES: usize = 4;
+
+pub(super) struct Reading {
+    status: u16,
+    body: BoxStream<'static, Result<Bytes, TransportError>>,
+    /// Bytes of the body so far.
+    size: usize,
+    sse: Sse,
+    decoder: Box<dyn Decoder>,
+    secrets: Secrets,
+    warnings: Vec<String>,
+    request: Arc<Request>,
+    /// No more is read.
+    ended: bool,
+    /// The body said that it is over.
+    drained: bool,
+    /// What went wrong, to be told after what was said before it.
+    failure: Option<Failure>,
+    /// What a stream that ended too early had said.
+    text: String,
+}
+
+impl Reading {
+    pub(super) fn new(
+        status: u16,
+        start: &[u8],
+        body: BoxStream<'static, Result<Bytes, TransportError>>,
+        decoder: Box<dyn Decoder>,
+        secrets: Secrets,
+        warnings: Vec<String>,
+        request: Arc<Request>,
+    ) -> Self {
+        let mut sse = Sse::default();
+        sse.push(start);
+        let size = start.len();
+        Self {
+            status,
+            body,
+            size,
+            sse,
+            decoder,
+            secrets,
+            warnings,
+            request,
+            ended: false,
+            drained: false,
+            failure: None,
+            text: String::new(),
+        }
+    }
+
+    /// Ready with nothing when more was said; with the result when the stream is over.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        said: &mut Vec<Delta>,
+    ) -> Poll<Option<Result<Brought, Failure>>> {
+        loop {
+            let before = self.decoder.stage();
+            if let Err(failure) = self.take(said) {
+                self.fail(failure);
+            }
+            if !said.is_empty() || (before == Stage::Open && self.decoder.stage() == Stage::Whole) {
+                return Poll::Ready(None);
+            }
+            if self.ended || self.decoder.stage() == Stage::Over {
+                self.drain(cx);
+                return Poll::Ready(Some(self.finish()));
+            }
+            match self.body.poll_next_unpin(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(piece))) => {
+                    self.size += piece.len();
+                    if self.size > MAX_BODY {
+                        self.fail(broken(too_large()));
+                    } else {
+                        self.sse.push(&piece);
+                    }
+                }
+                Poll::Ready(Some(Err(error))) if self.whole() => {
+                    self.warnings.push(format!("the stream broke after the answer was whole ({})", error.message));
+                    (self.ended, self.drained) = (true, true);
+                }
+                Poll::Ready(Some(Err(error))) => self.fail(cut(error)),
+                Poll::Ready(None) => {
+                    (self.ended, self.drained) = (true, true);
+                    match self.sse.end() {
+                        Ok(Some(frame)) => {
+                            if let Err(failure) = self.read(frame, said) {
+                                self.fail(failure);
+                            }
+                        }
+                        Ok(None) => {}
+                        Err(TooLong) => self.fail(too_long()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the frames that are there.
+    fn take(&mut self, said: &mut Vec<Delta>) -> Result<(), Failure> {
+        while !self.ended && self.decoder.stage() != Stage::Over {
+            match self.sse.frame() {
+                Ok(Some(frame)) => self.read(frame, said)?,
+                Ok(None) => break,
+                Err(TooLong) => return Err(too_long()),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, mut frame: Frame, said: &mut Vec<Delta>) -> Result<(), Failure> {
+        let failure = match self.decoder.read(&frame, said) {
+            Ok(()) => return Ok(()),
+            Err(failure) => failure,
+        };
+        match self.secrets.without(&frame.data) {
+            None => Err(failure),
+            Some(data) => {
+                frame.data = data;
+                self.decoder.read(&frame, said)
+            }
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        (self.ended, self.drained) = (true, true);
+        self.failure = Some(Failure { status: Some(self.status), in_stream: true, ..failure });
+    }
+
+    /// A connection whose body was read to its end can serve the next call; its end mostly comes with the last event.
+    fn drain(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..LAST_PIECES {
+            if self.drained || !matches!(self.body.poll_next_unpin(cx), Poll::Ready(Some(Ok(_)))) {
+                return;
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<Brought, Failure> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if self.decoder.stage() == Stage::Open {
+            self.text = self.decoder.text();
+        }
+        match self.decoder.finish() {
+            Ok(completion) => Ok(brought(completion, mem::take(&mut self.warnings), &self.request)),
+            Err(failure) => Err(Failure { status: Some(self.status), in_stream: true, ..failure }),
+        }
+    }
+
+    pub(super) fn whole(&self) -> bool {
+        self.decoder.stage() >= Stage::Whole
+    }
+
+    pub(super) fn close(&mut self) {
+        self.ended = true;
+    }
+
+    pub(super) fn text(mut self) -> String {
+        if self.text.is_empty() { self.decoder.text() } else { mem::take(&mut self.text) }
+    }
+}
+
+/// A connection that ends too early cut the stream; one that breaks says so itself.
+fn cut(error: TransportError) -> Failure {
+    match error.phase {
+        Phase::Cut => Failure::new(ErrorKind::TruncatedStream, error.message),
+        _ => broken(error),
+    }
+}
+
+fn too_long() -> Failure {
+    Failure::new(ErrorKind::MalformedResponse, format!("an event of the stream exceeds the limit of {MAX_LINE} bytes"))
+}

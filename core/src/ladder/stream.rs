@@ -1,0 +1,223 @@
+//! Streams: who may speak to the caller, how long they may be silent, and what follows when one breaks off.
+
+use std::time::Duration;
+
+use super::backoff::{GRACE, THOUGHT};
+use super::machine::{Flight, Ladder, Loss};
+use super::step::{Action, Answer, Join, Speech};
+use super::verdict::{Retry, verdict};
+use crate::error::ErrorKind;
+use crate::types::{Failure, Next, OnBreak, Outcome, Upstream, Usage};
+
+/// What the time of an attempt has come for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It took too long as a whole.
+    Attempt,
+    /// It has not said a word.
+    First,
+    /// It has stopped speaking.
+    Idle,
+    /// Its answer is whole, and nothing more came.
+    Close,
+}
+
+impl Flight {
+    /// The next time at which something is due of this attempt.
+    pub(super) fn due(&self) -> Option<(Duration, Due)> {
+        if self.whole {
+            return self.heard.map(|heard| (heard + GRACE, Due::Close));
+        }
+        let silence = match self.heard {
+            Some(heard) => Some((heard + self.idle, Due::Idle)),
+            None => self.first_limit.map(|limit| (limit, Due::First)),
+        };
+        let limit = self.limit.map(|limit| (limit, Due::Attempt));
+        silence.into_iter().chain(limit).min_by_key(|(at, _)| *at)
+    }
+}
+
+/// The failure of an answer that ended with an error in place of a reason.
+pub(super) fn broke_off(answer: &Answer) -> Failure {
+    let raw = answer.finish.raw.clone();
+    let why = match &raw {
+        Some(raw) => format!("the answer broke off with finish reason {raw}"),
+        None => "the answer broke off".to_owned(),
+    };
+    Failure {
+        status: Some(200),
+        provider_code: raw,
+        request_id: answer.request_id.clone(),
+        usage: answer.usage,
+        cost: answer.cost,
+        in_stream: true,
+        ..Failure::new(ErrorKind::MalformedResponse, why)
+    }
+}
+
+impl Ladder {
+    pub(super) fn content(
+        &mut self,
+        attempt: usize,
+        speech: Speech,
+        resumable: bool,
+        now: Duration,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(flight) = self.flights.get_mut(attempt).filter(|flight| flight.flying) else {
+            return;
+        };
+        if flight.heard.is_none() {
+            self.trail.spoke(flight.line, now);
+        }
+        flight.heard = Some(now);
+        flight.resumable = resumable;
+        flight.speaks |= speech > Speech::Thought;
+        if self.plan.live && speech == Speech::Shown {
+            if self.committed != Some(attempt) {
+                self.commit(attempt, now, out);
+            }
+        } else if self.front == Some(flight.candidate) {
+            self.race_at = match (self.race_at, self.deadline) {
+                // It is at work, and its words are what is waited for.
+                (_, None) if speech > Speech::Thought => None,
+                (_, Some(_)) if self.plan.live && speech > Speech::Thought => None,
+                // It reasons before it speaks, which was not known.
+                (Some(at), None) => Some(at.max(now + THOUGHT)),
+                (at, _) => at,
+            };
+        }
+    }
+
+    pub(super) fn spent(&mut self, attempt: usize, usage: Usage) {
+        if let Some(flight) = self.flights.get(attempt).filter(|flight| flight.flying) {
+            self.trail.spent(flight.line, usage);
+        }
+    }
+
+    pub(super) fn whole(&mut self, attempt: usize, now: Duration) {
+        if let Some(flight) = self.flights.get_mut(attempt) {
+            flight.whole = true;
+            flight.heard = Some(now);
+        }
+    }
+
+    /// Takes the time in which the caller did not read out of every limit.
+    pub(super) fn away(&mut self, time: Duration) {
+        let retry_at = self.retry_at.as_mut().map(|(_, at)| at);
+        let own = [self.deadline.as_mut(), self.race_at.as_mut(), retry_at];
+        let flights = self.flights.iter_mut().filter(|flight| flight.flying);
+        let theirs = flights.flat_map(|flight| [&mut flight.limit, &mut flight.first_limit, &mut flight.heard]);
+        for at in own.into_iter().chain(theirs.map(Option::as_mut)).flatten() {
+            *at += time;
+        }
+    }
+
+    pub(super) fn close(&mut self, attempt: usize, out: &mut Vec<Action>) {
+        if let Some(flight) = self.flights.get_mut(attempt) {
+            // What it brought is reported next; nothing of it is due any more.
+            (flight.whole, flight.heard, flight.limit, flight.first_limit) = (false, None, None, None);
+            out.push(Action::Close { attempt });
+        }
+    }
+
+    /// From now on the caller gets the words of this attempt.
+    pub(super) fn commit(&mut self, attempt: usize, now: Duration, out: &mut Vec<Action>) {
+        let Some(flight) = self.flights.get(attempt) else {
+            return;
+        };
+        let (candidate, line) = (flight.candidate, flight.line);
+        let join = match &self.broken {
+            None => Join::Start,
+            Some(_) if flight.resumes => Join::Resume,
+            Some(Loss { failure, .. }) => Join::Restart { kind: failure.kind, reason: failure.message.clone() },
+        };
+        let model = self.plan.candidates.get(candidate).map(|candidate| candidate.name.clone()).unwrap_or_default();
+        let reason = format!("{model} spoke first");
+        self.cancel_flying(|flight| flight.line != line, Outcome::HedgedOut, &reason, now, out);
+        out.push(Action::Commit { attempt, model, join });
+        self.committed = Some(attempt);
+        self.front = Some(candidate);
+        self.settle();
+    }
+
+    /// Nothing that was waited for matters any more.
+    fn settle(&mut self) {
+        (self.deadline, self.race_at, self.retry_at) = (None, None, None);
+        (self.failure, self.held, self.broken, self.halted) = (None, None, None, false);
+    }
+
+    /// At the deadline, an answer that is coming already, though none of it could be handed on yet, has won.
+    pub(super) fn lead(&mut self, now: Duration, out: &mut Vec<Action>) -> bool {
+        let leader =
+            self.flying().filter(|flight| self.plan.live && flight.speaks).min_by_key(|flight| flight.candidate);
+        let Some((candidate, line)) = leader.map(|flight| (flight.candidate, flight.line)) else {
+            return false;
+        };
+        let reason = format!("{} answered first", self.name(candidate));
+        self.cancel_flying(|flight| flight.line != line, Outcome::HedgedOut, &reason, now, out);
+        (self.deadline, self.race_at, self.retry_at) = (None, None, None);
+        true
+    }
+
+    /// Remembers whose text the next attempt is to continue, where the caller has seen none of it.
+    pub(super) fn note_text(&mut self, attempt: usize) {
+        let resumable = self.flights.get(attempt).is_some_and(|flight| flight.resumable);
+        if resumable && self.plan.on_break == OnBreak::Resume {
+            self.resume = Some(attempt);
+        }
+    }
+
+    /// The attempt whose words the caller has failed.
+    pub(super) fn broke(&mut self, attempt: usize, mut failure: Failure, now: Duration, out: &mut Vec<Action>) {
+        let Some(flight) = self.flights.get(attempt) else {
+            return;
+        };
+        let (candidate, line) = (flight.candidate, flight.line);
+        let resumes = self.plan.on_break == OnBreak::Resume && flight.resumable;
+        let rescue = resumes || (self.plan.on_break != OnBreak::Error && self.plan.restarts);
+        let verdict = verdict(failure.kind, failure.subkind);
+        let surfaces = self.surfaces(verdict, &failure);
+        failure.in_stream = true;
+        self.committed = None;
+        self.resume = resumes.then_some(attempt);
+        self.broken = Some(Loss { candidate, attempt, failure: failure.clone() });
+        if surfaces || !rescue {
+            let why = if surfaces {
+                format!("{} is not a reason to ask another model", failure.kind)
+            } else {
+                "part of the answer was handed on already".to_owned()
+            };
+            self.trail.decided(line, Next::Fail, why);
+            return self.give_up(now, out);
+        }
+        // The rest may take as long as the first content had.
+        self.deadline = self.plan.deadline.map(|deadline| now + deadline);
+        let retry = match verdict.retry {
+            // Who broke off is asked again only when nobody else is left.
+            Retry::Quick | Retry::AtOnce => Retry::LastOnce(Duration::ZERO),
+            retry => retry,
+        };
+        self.go_on(candidate, line, &failure, retry, now, out);
+    }
+
+    /// The failure of an attempt whose time has come.
+    pub(super) fn timeout(&self, attempt: usize, due: Due, now: Duration) -> Failure {
+        let flight = self.flights.get(attempt);
+        let heard = flight.and_then(|flight| flight.heard);
+        let started = flight.and_then(|flight| self.trail.lines().get(flight.line)).map(|line| line.started);
+        let ran = now.saturating_sub(started.unwrap_or(now)).as_millis();
+        let (subkind, message) = match due {
+            Due::Idle => {
+                let silent = now.saturating_sub(heard.unwrap_or(now)).as_millis();
+                ("idle", format!("the stream paused for {silent} ms"))
+            }
+            Due::First => ("first_event", format!("no content within {ran} ms")),
+            Due::Attempt | Due::Close if self.plan.upstream == Upstream::Stream => {
+                ("attempt", format!("the stream had not ended within {ran} ms"))
+            }
+            Due::Attempt | Due::Close => ("attempt", format!("no answer within {ran} ms")),
+        };
+        Failure { in_stream: heard.is_some(), ..Failure::new(ErrorKind::Timeout, message).with_subkind(subkind) }
+    }
+}
