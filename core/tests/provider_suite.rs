@@ -10,6 +10,8 @@ mod anything;
 mod errors;
 #[path = "provider_suite/requests.rs"]
 mod requests;
+#[path = "provider_suite/streams_asked.rs"]
+mod streams_asked;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -90,6 +92,9 @@ struct Setup {
     params: Params,
     extra_body: Map<String, Value>,
     amends: Vec<Amend>,
+    stream: bool,
+    resume: Option<&'static str>,
+    prefill: bool,
 }
 
 impl Setup {
@@ -105,9 +110,9 @@ impl Setup {
             extra_body: &self.extra_body,
             amends: &self.amends,
             connect_timeout: Duration::from_secs(3),
-            stream: false,
-            resume: None,
-            prefill: false,
+            stream: self.stream,
+            resume: self.resume,
+            prefill: self.prefill,
         }
     }
 

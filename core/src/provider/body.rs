@@ -73,7 +73,8 @@ pub(super) fn post(
 ) -> Result<HttpRequest, Failure> {
     let mut headers = HeaderMap::with_capacity(own.len() + target.headers.len() + 2);
     headers.insert("content-type", HeaderValue::from_static("application/json"));
-    headers.insert("accept", HeaderValue::from_static("application/json"));
+    let accept = if target.stream { "text/event-stream" } else { "application/json" };
+    headers.insert("accept", HeaderValue::from_static(accept));
     let key = request.idempotency_key.as_deref();
     if key.is_some_and(|key| HeaderValue::try_from(key).is_err()) {
         let problem = "idempotency_key: line breaks and control characters cannot be sent";

@@ -11,6 +11,7 @@ mod errors;
 mod openai_chat;
 mod overflow;
 mod params;
+mod resume;
 mod wait;
 mod wire;
 
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 
 pub use self::anthropic::{Anthropic, DEFAULT_MAX_TOKENS};
 pub use self::openai_chat::OpenAiChat;
+pub use self::resume::prefills;
 
 use crate::transport::sse::Frame;
 use crate::transport::{HttpAnswer, HttpRequest};

@@ -9,6 +9,9 @@ use crate::types::{Amend, Params, Part, Request, ToolChoice};
 pub(super) const REASONING_MEMBERS: [&str; 5] =
     ["reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks"];
 
+/// The member that asks for usage at the end of a stream.
+const STREAM_OPTIONS: &str = "stream_options";
+
 /// Members no request can do without; dropping them would change what is asked.
 const VITAL: [&str; 14] = [
     "messages",
@@ -28,7 +31,8 @@ const VITAL: [&str; 14] = [
 ];
 
 /// The canonical name of a droppable parameter by what providers call it.
-const NAMES: [(&str, &str); 17] = [
+const NAMES: [(&str, &str); 18] = [
+    (STREAM_OPTIONS, STREAM_OPTIONS),
     ("tool_choice", "tool_choice"),
     ("temperature", "temperature"),
     ("top_p", "top_p"),
@@ -49,7 +53,7 @@ const NAMES: [(&str, &str); 17] = [
 ];
 
 /// Of those, the words that mean the parameter even without quotes around them.
-const UNQUOTED: usize = 6;
+const UNQUOTED: usize = 7;
 
 /// The droppable parameter an error is about, by its canonical name: from the member the provider named, else from
 /// the message (in lower case).
@@ -98,6 +102,8 @@ pub(super) struct Asked<'a> {
     pub(super) strip_reasoning: bool,
     /// Whether tools may promise that their arguments match the schema.
     pub(super) strict_tools: bool,
+    /// Whether a stream may be asked to end with usage.
+    pub(super) stream_options: bool,
     /// Members of `extra_body`, the call's over the alias's; empty values included.
     pub(super) extra: Map<String, Value>,
     pub(super) warnings: Vec<String>,
@@ -114,12 +120,13 @@ impl<'a> Asked<'a> {
             tool_choice: request.tool_choice.as_ref(),
             strip_reasoning: false,
             strict_tools: true,
+            stream_options: target.stream,
             extra,
             warnings: Vec::new(),
         };
-        for member in ["stream", "stream_options"] {
+        for member in ["stream", STREAM_OPTIONS] {
             if asked.extra.shift_remove(member).is_some() {
-                asked.warn(format!("extra_body.{member} left out: this call reads one whole answer"));
+                asked.warn(format!("extra_body.{member} left out: the call itself says how its answer travels"));
             }
         }
         for amend in target.amends {
@@ -138,6 +145,11 @@ impl<'a> Asked<'a> {
                 if name == "strict" {
                     self.strict_tools = false;
                     self.warn(format!("strict tools left out: {} does not know them", target.model));
+                } else if name == STREAM_OPTIONS {
+                    if std::mem::take(&mut self.stream_options) {
+                        let model = target.model;
+                        self.warn(format!("{name} left out: {model} does not accept it; usage may be missing"));
+                    }
                 } else if self.drop(name) {
                     self.warn(format!("{name} left out: {} does not accept it", target.model));
                 }

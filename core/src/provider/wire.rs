@@ -48,14 +48,15 @@ pub(super) fn whole_calls(calls: Vec<ToolCall>, cut: bool) -> Calls {
 }
 
 /// Whether an answer without a word may be meant so: a stop sequence was asked for, or the model was to go on after a
-/// tool's result or after words put into its mouth.
+/// tool's result, after words put into its mouth, or after an answer that broke off behind its last word.
 pub(super) fn may_be_silent(target: &Target<'_>, request: &Request) -> bool {
     let stops = |value: &Value| match value {
         Value::Array(items) => !items.is_empty(),
         value => value.is_string(),
     };
     let extra = request.extra_body.get(target.provider);
-    target.params.stop.as_ref().is_some_and(|stop| !stop.is_empty())
+    target.resume.is_some()
+        || target.params.stop.as_ref().is_some_and(|stop| !stop.is_empty())
         || ["stop", "stop_sequences"].iter().any(|key| {
             target.extra_body.get(*key).is_some_and(stops) || extra.and_then(|extra| extra.get(*key)).is_some_and(stops)
         })

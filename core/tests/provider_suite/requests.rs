@@ -53,7 +53,9 @@ fn extra_body_wins() {
         let (body, _, warnings) = setup.encode(format, &request);
         assert_eq!((&body["top_k"], &body["temperature"], &body["own"]), (&json!(2), &json!(0.1), &json!(true)));
         assert!(body.get("no").is_none() && body.get("stream").is_none());
-        assert_eq!(warnings.len(), 1);
+        assert_eq!(warnings, ["extra_body.stream left out: the call itself says how its answer travels"]);
+        let streamed = Setup { stream: true, params: setup.params.clone(), ..Setup::default() };
+        assert_eq!(streamed.encode(format, &request).0["stream"], true);
     }
 }
 

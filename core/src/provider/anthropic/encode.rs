@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::thinking::{self, Thinking};
 use super::{DEFAULT_MAX_TOKENS, history};
-use crate::provider::Target;
 use crate::provider::body::{self, Body};
 use crate::provider::params::Asked;
+use crate::provider::{Target, resume};
 use crate::transport::HttpRequest;
 use crate::types::{Failure, Request, ResponseFormat, Tool, ToolChoice};
 
@@ -20,7 +20,10 @@ pub(super) fn encode(target: &Target<'_>, request: &Request) -> Result<(HttpRequ
     let mut asked = Asked::new(target, request);
     let thinking = think(&mut asked, target, request);
     sample(&mut asked, thinking.as_ref());
-    let mut chat = history::translate(&request.messages, asked.strip_reasoning)?;
+    // A turn that thinks begins with a block of thoughts, which no words can be put before.
+    let prefilled = resume::prefilled(target) && !thinks(&asked, thinking.as_ref());
+    let messages = resume::chat(target, request, prefilled, false);
+    let mut chat = history::translate(&messages, asked.strip_reasoning)?;
     asked.warnings.append(&mut chat.warnings);
     if request.response_format == Some(ResponseFormat::JsonObject) {
         chat.system.push(JSON_INSTRUCTION.to_owned());
@@ -47,6 +50,9 @@ pub(super) fn encode(target: &Target<'_>, request: &Request) -> Result<(HttpRequ
     body.put_some("stop_sequences", params.stop.as_ref().filter(|stop| !stop.is_empty()));
     body.put_some("thinking", thinking.as_ref().map(|thinking| &thinking.thinking));
     body.put_some("output_config", output_config(request, thinking.as_ref()));
+    if target.stream {
+        body.put("stream", &true);
+    }
     let bytes = body.finish()?;
 
     let mut own = vec![("anthropic-version", VERSION)];
@@ -80,6 +86,14 @@ fn think(asked: &mut Asked<'_>, target: &Target<'_>, request: &Request) -> Optio
         return None;
     }
     Some(thinking)
+}
+
+/// Whether the request makes the model think, by its effort or by `extra_body`.
+fn thinks(asked: &Asked<'_>, thinking: Option<&Thinking>) -> bool {
+    match asked.extra.get("thinking") {
+        Some(over) => over.get("type").is_some_and(|kind| kind != "disabled"),
+        None => thinking.is_some_and(Thinking::enabled),
+    }
 }
 
 /// Fits the sampling parameters to what this format has.

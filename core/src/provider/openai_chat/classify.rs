@@ -117,6 +117,8 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         "payment required",
     ],
     phrases: &[
+        // Nobody's wish but the codec's own: without it only usage is missing.
+        Phrase::new(REQUEST, &["stream_options"], Unsupported, None),
         Phrase::new(&[200, 400, 401, 403], &["incorrect api key"], Auth, None),
         Phrase::new(&[200, 400, 401, 403], &["invalid api key"], Auth, None),
         Phrase::new(&[200, 400, 401, 403], &["api key not valid"], Auth, None),

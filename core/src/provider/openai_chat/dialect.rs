@@ -11,6 +11,17 @@ pub(super) enum Effort {
     Nested,
 }
 
+/// What a server wants beside an assistant message at the end of the chat in order to go on with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prefill {
+    /// Nothing.
+    Plain,
+    /// `prefix: true` on the message (Mistral, and DeepSeek at its beta address).
+    Prefix,
+    /// `continue_final_message: true` and `add_generation_prompt: false` in the body (vLLM).
+    Continue,
+}
+
 /// The accent of one kind of server.
 #[derive(Debug)]
 pub(super) struct Dialect {
@@ -31,6 +42,10 @@ pub(super) struct Dialect {
     pub(super) schema_in_object: bool,
     /// Whether tool call ids must be nine letters or digits (Mistral).
     pub(super) nine_char_ids: bool,
+    /// Whether `stream_options` is known. Mistral knows no such member, and ends every stream with usage.
+    pub(super) stream_options: bool,
+    /// How a beginning of the answer is marked as one to go on with.
+    pub(super) prefill: Prefill,
 }
 
 const PLAIN: Dialect = Dialect {
@@ -42,6 +57,8 @@ const PLAIN: Dialect = Dialect {
     refuses: &[],
     schema_in_object: false,
     nine_char_ids: false,
+    stream_options: true,
+    prefill: Prefill::Plain,
 };
 
 const LLAMACPP: Dialect = Dialect { schema_in_object: true, ..PLAIN };
@@ -77,22 +94,30 @@ const MISTRAL: Dialect = Dialect {
         "thinking_blocks",
     ],
     nine_char_ids: true,
+    stream_options: false,
+    prefill: Prefill::Prefix,
     ..PLAIN
 };
+
+const DEEPSEEK: Dialect = Dialect { prefill: Prefill::Prefix, ..PLAIN };
+
+const VLLM: Dialect = Dialect { prefill: Prefill::Continue, ..PLAIN };
 
 const OPENROUTER: Dialect = Dialect { effort: Effort::Nested, ..PLAIN };
 
 const XAI: Dialect = Dialect { max_tokens: "max_completion_tokens", ..PLAIN };
 
-/// The dialect of a provider kind. A kind without data of its own (`deepseek`, `together`, `ollama`, `vllm`,
-/// `openai_compatible`, …) speaks what all servers understand.
+/// The dialect of a provider kind. A kind without data of its own (`together`, `ollama`, `openai_compatible`,
+/// …) speaks what all servers understand.
 pub(super) fn of(kind: &str) -> &'static Dialect {
     match kind {
         "openai" | "azure" => &OPENAI,
+        "deepseek" => &DEEPSEEK,
         "groq" => &GROQ,
         "llamacpp" => &LLAMACPP,
         "mistral" => &MISTRAL,
         "openrouter" => &OPENROUTER,
+        "vllm" => &VLLM,
         "xai" | "cerebras" => &XAI,
         _ => &PLAIN,
     }

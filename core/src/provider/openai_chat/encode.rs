@@ -5,22 +5,20 @@ use std::collections::BTreeMap;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value, json};
 
-use super::dialect::{self, Dialect, Effort};
-use crate::provider::Target;
+use super::dialect::{self, Dialect, Effort, Prefill};
 use crate::provider::body::{self, Body};
 use crate::provider::params::{Asked, REASONING_MEMBERS, is_reasoning};
+use crate::provider::{Target, resume};
 use crate::transport::HttpRequest;
 use crate::types::{Content, Failure, Message, Part, Request, ResponseFormat, Role, Tool, ToolChoice};
 
 pub(super) fn encode(target: &Target<'_>, request: &Request) -> Result<(HttpRequest, Vec<String>), Failure> {
     let dialect = dialect::of(target.kind);
     let asked = Asked::new(target, request);
-    let history = History {
-        messages: &request.messages,
-        dialect,
-        strip_reasoning: asked.strip_reasoning,
-        ids: ids(dialect, &request.messages),
-    };
+    let prefilled = resume::prefilled(target);
+    let messages = resume::chat(target, request, prefilled, dialect.prefill == Prefill::Prefix);
+    let history =
+        History { messages: &messages, dialect, strip_reasoning: asked.strip_reasoning, ids: ids(dialect, &messages) };
     let mut body = Body::new(&asked.extra);
     body.put("model", target.model);
     body.put("messages", &history);
@@ -48,12 +46,27 @@ pub(super) fn encode(target: &Target<'_>, request: &Request) -> Result<(HttpRequ
             Effort::Nested => body.put("reasoning", &BTreeMap::from([("effort", effort)])),
         }
     }
+    travel(&mut body, target, &asked, dialect, prefilled);
     let bytes = body.finish()?;
     let bearer = target.api_key.map(|key| format!("Bearer {}", key.expose()));
     let own: Vec<(&'static str, &str)> =
         bearer.as_deref().map(|bearer| ("authorization", bearer)).into_iter().collect();
     let http = body::post(target, request, "/chat/completions", &own, bytes)?;
     Ok((http, asked.warnings))
+}
+
+/// How the answer is to travel, and whether it has begun already.
+fn travel(body: &mut Body<'_>, target: &Target<'_>, asked: &Asked<'_>, dialect: &Dialect, prefilled: bool) {
+    if target.stream {
+        body.put("stream", &true);
+        if asked.stream_options && dialect.stream_options {
+            body.put("stream_options", &BTreeMap::from([("include_usage", true)]));
+        }
+    }
+    if prefilled && dialect.prefill == Prefill::Continue {
+        body.put("continue_final_message", &true);
+        body.put("add_generation_prompt", &false);
+    }
 }
 
 fn response_format(dialect: &Dialect, format: &ResponseFormat) -> Value {
