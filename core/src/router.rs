@@ -354,7 +354,7 @@ impl Seat for ModelSeat {
             connect_timeout: provider.connect_timeout,
             stream: false,
             resume: None,
-            prefill: self.model.prefill.unwrap_or(false),
+            prefill: self.model.prefill.unwrap_or_else(|| provider::prefills(&provider.kind, &self.model.id)),
         }
     }
 }

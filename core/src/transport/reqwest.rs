@@ -1,6 +1,7 @@
 //! The HTTP transport: reqwest over rustls. The only file that names reqwest.
 
 use std::error::Error as _;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -83,5 +84,9 @@ fn failed(error: &reqwest::Error) -> TransportError {
     while let Some(inner) = cause.and_then(|error| error.source()) {
         cause = Some(inner);
     }
+    let ended = cause
+        .and_then(|cause| cause.downcast_ref::<io::Error>())
+        .is_some_and(|cause| cause.kind() == io::ErrorKind::UnexpectedEof);
+    let phase = if phase == Phase::Read && ended { Phase::Cut } else { phase };
     TransportError { phase, message: cause.map_or_else(|| "request failed".to_owned(), ToString::to_string) }
 }
