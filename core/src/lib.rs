@@ -49,6 +49,31 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Streams
+//!
+//! [`Router::stream`] gives [`Event`]s as they come. A candidate that fails before its first content is replaced unseen; what
+//! follows a break after that is declared by the task's, or the call's, [`OnBreak`]:
+//!
+//! ```no_run
+//! # async fn streams(router: locum::Router) -> Result<(), locum::Error> {
+//! use futures_util::StreamExt;
+//! use locum::{Event, OnBreak};
+//!
+//! let mut events = router.stream("support_chat", "My invoice is wrong").on_break(OnBreak::Restart);
+//! while let Some(event) = events.next().await {
+//!     match event? {
+//!         Event::Text(text) => print!("{text}"),
+//!         Event::Restart { .. } => println!("\n(from the beginning)"),
+//!         Event::End(reply) => println!(" — {}", reply.model),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! [`EventStream::text`] gives nothing but the text, [`EventStream::collect`] the whole [`Reply`]. A stream reads from the
+//! provider only while it is read itself; dropping it closes its connections.
+//!
 //! # When something fails
 //!
 //! Every failure has a [kind](ErrorKind), the same word in all languages. When all candidates failed, the error is the

@@ -2,18 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod support;
+
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
-
-const KEY: &str = "sk-very-secret-0123456789";
-
-fn locum(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_locum"));
-    command.args(arguments).env_remove("LOCUM_CONFIG").env("LOCUM_CLI_KEY", KEY);
-    command
-}
+use support::{KEY, Mock, file, locum};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = locum(arguments).output().unwrap();
@@ -21,42 +16,6 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let (stdout, stderr) = (text(stdout), text(stderr));
     assert!(!format!("{stdout}{stderr}").contains(KEY), "a key was printed");
     (status.code(), stdout, stderr)
-}
-
-fn file(name: &str, content: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, content).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
-/// `locum mock` under way.
-struct Mock {
-    child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
-    base_url: String,
-}
-
-impl Mock {
-    fn start(name: &str, script: &Value) -> Self {
-        let path = file(&format!("{name}.mock.json"), &script.to_string());
-        let mut child = locum(&["mock", &path]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
-        let base_url = next()["base_url"].as_str().unwrap().to_owned();
-        assert_eq!(next(), json!({"ready": true}));
-        Self { child, lines, base_url }
-    }
-
-    fn seen(&mut self) -> Value {
-        serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
-    }
-}
-
-impl Drop for Mock {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn config(name: &str, base_url: &str) -> String {
@@ -170,4 +129,34 @@ fn mock_names_a_mistake_in_its_script() {
     let (code, _, stderr) = run(&["mock", &path]);
     assert_eq!(code, Some(1));
     assert!(stderr.contains("did you mean \"answer\"?"), "{stderr}");
+}
+
+#[test]
+fn ask_streams_the_answer_as_it_comes() {
+    let mock = Mock::start("stream", &json!({"a": [{"answer": "Hello again"}]}));
+    let path = config("stream", &mock.base_url);
+    let (code, stdout, stderr) = run(&["ask", "t", "Hi", "--stream", "--config", &path]);
+    assert_eq!((code, stdout.as_str()), (Some(0), "Hello again\n"));
+    assert!(stderr.starts_with("model  outcome") && stderr.contains("a/m    ok"), "{stderr}");
+
+    let (_, stdout, _) = run(&["ask", "t", "Hi", "--stream", "--json", "--config", &path]);
+    let events: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["start", "text", "text", "usage", "end"]);
+    assert_eq!(events[4]["reply"]["text"], "Hello again");
+}
+
+#[test]
+fn ask_tells_of_a_stream_that_broke_off() {
+    let script = json!({"a": [{"answer": "one two three", "stream": {"cut_after": 2}}]});
+    let mock = Mock::start("cut", &script);
+    let path = config("cut", &mock.base_url);
+    let (code, stdout, stderr) = run(&["ask", "t", "Hi", "--stream", "--config", &path]);
+    assert_eq!((code, stdout.trim_end()), (Some(1), "one two"));
+    assert!(stderr.contains("truncated_stream"), "{stderr}");
+
+    let (code, stdout, _) = run(&["ask", "t", "Hi", "--stream", "--json", "--config", &path]);
+    let last: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((code, &last["type"]), (Some(1), &json!("error")));
+    assert_eq!(last["error"]["partial"]["text"], "one two ");
 }

@@ -12,3 +12,5 @@ mod faults;
 mod script;
 #[path = "testkit/server.rs"]
 mod server;
+#[path = "testkit/streams.rs"]
+mod streams;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use locum::transport::{HeaderMap, HttpRequest, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
-use locum::{ErrorKind, Outcome, Policy, Router};
+use locum::{ErrorKind, Event, OnBreak, Outcome, Policy, Router};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -22,6 +22,8 @@ enum Deed {
     Respond(u64, u16, Vec<&'static str>),
     Endless,
     Refuse(Phase),
+    /// A stream: pieces, each after so many milliseconds; then silence.
+    Stream(Vec<(u64, &'static str)>),
 }
 
 /// Plays its deeds one after the other, whoever asks.
@@ -35,6 +37,14 @@ impl Transport for Stage {
         async move {
             let (status, pieces) = match deed {
                 Deed::Silence => return std::future::pending().await,
+                Deed::Stream(pieces) => {
+                    let pieces = stream::iter(pieces).then(|(ms, piece)| async move {
+                        sleep(Duration::from_millis(ms)).await;
+                        Ok(Bytes::from_static(piece.as_bytes()))
+                    });
+                    let body = pieces.chain(stream::pending()).boxed();
+                    return Ok(HttpResponse { status: 200, headers: HeaderMap::new(), body });
+                }
                 Deed::Refuse(phase) => {
                     return Err(TransportError { phase, message: "refused".into() });
                 }
@@ -158,4 +168,86 @@ async fn a_response_that_is_cut_counts_as_broken() {
     let router = router(&json!({"retries": 0}), [Deed::Respond(0, 200, vec!["{\"id\"", ""]), answer(0)]);
     let reply = router.complete("t", "Hi").await.unwrap();
     assert_eq!((reply.attempts[0].kind, reply.attempts[0].status), (Some(ErrorKind::Connection), Some(200)));
+}
+
+const ROLE: &str =
+    "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+const WORD: &str = "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"}}]}\n\n";
+const FINISH: &str = "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+const COMMENT: &str = ": keep-alive\n\n";
+
+/// A stream of a word, then its end.
+fn spoken(ms: u64) -> Deed {
+    Deed::Stream(vec![(ms, ROLE), (0, WORD), (0, FINISH), (0, DONE)])
+}
+
+#[tokio::test(start_paused = true)]
+async fn comments_do_not_keep_a_silent_stream_alive() {
+    let comments = || Deed::Stream(vec![(500, COMMENT); 1_000]);
+    let made = router(&json!({}), [comments(), spoken(0)]);
+    let (reply, took) = timed(made.stream("t", "Hi").collect()).await;
+    assert_eq!((reply.unwrap().model.as_str(), took), ("groq/b", 10_000), "raced");
+
+    let made = router(&json!({"first_token_ms": 700}), [comments(), spoken(0)]);
+    let (reply, took) = timed(made.stream("t", "Hi").collect()).await;
+    let reply = reply.unwrap();
+    assert_eq!((reply.model.as_str(), took), ("groq/b", 700), "given up");
+    assert_eq!(reply.attempts[0].subkind, Some("first_event"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_role_alone_is_no_content() {
+    let silent = Deed::Stream(vec![(10, ROLE)]);
+    let made = router(&json!({"max_latency_ms": 1_000}), [silent, spoken(100)]);
+    let (reply, took) = timed(made.stream("t", "Hi").collect()).await;
+    let reply = reply.unwrap();
+    assert_eq!((reply.model.as_str(), took), ("groq/b", 600));
+    assert_eq!(reply.first_token, Some(Duration::from_millis(600)));
+    assert_eq!(reply.attempts[1].first_token, Some(Duration::from_millis(100)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_ends_within_the_idle_limit_whatever_the_deadline() {
+    let mut pieces = vec![(100, WORD); 20];
+    pieces.extend(vec![(500, COMMENT); 1_000]);
+    let made = router(&json!({"max_latency_ms": 1_000}), [Deed::Stream(pieces)]);
+    let (error, took) = timed(made.stream("t", "Hi").collect()).await;
+    let error = error.unwrap_err();
+    assert_eq!((error.kind(), error.subkind(), took), (ErrorKind::Timeout, Some("idle"), 2_000 + 15_000));
+    assert_eq!(error.partial().map(|(text, _)| text.len()), Some(100));
+    assert!(error.in_stream());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_read_is_not_told_of_a_pause() {
+    let made = router(&json!({"idle_ms": 1_000}), [Deed::Stream(vec![(0, WORD), (900, FINISH), (0, DONE)])]);
+    let mut events = made.stream("t", "Hi");
+    while !matches!(events.next().await.unwrap().unwrap(), Event::Text(_)) {}
+    sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(events.collect().await.unwrap().text(), "word ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_whole_waits_a_second_for_what_may_follow() {
+    let made = router(&json!({}), [Deed::Stream(vec![(0, WORD), (0, FINISH)])]);
+    let (reply, took) = timed(made.stream("t", "Hi").collect()).await;
+    assert_eq!((reply.unwrap().text().to_owned(), took), ("word ".to_owned(), 1_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rescue_has_as_much_time_as_the_first_content_had() {
+    let broken = Deed::Stream(vec![(900, WORD), (3_000, "event: error\ndata: {\"error\":{\"message\":\"x\"}}\n\n")]);
+    let made = router(&json!({"max_latency_ms": 1_000}), [broken, spoken(950)]);
+    let (reply, took) = timed(made.stream("t", "Hi").on_break(OnBreak::Restart).collect()).await;
+    assert_eq!((reply.unwrap().model.as_str(), took), ("groq/b", 900 + 3_000 + 950));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whole_answers_from_streams_know_silence_too() {
+    let stalled = || Deed::Stream(vec![(0, WORD), (0, WORD)]);
+    let made = router(&json!({"upstream": "stream", "retries": 0}), [stalled(), spoken(200)]);
+    let (reply, took) = timed(async { made.complete("t", "Hi").await }).await;
+    let reply = reply.unwrap();
+    assert_eq!((reply.model.as_str(), reply.text(), took), ("groq/b", "word ", 15_000 + 200));
 }

@@ -2,9 +2,13 @@
 
 use std::io::{self, Read as _, Write as _};
 
+use futures_util::StreamExt;
 use serde_json::json;
 
 use super::{FAILED, OK, Source};
+use crate::error::{Error, ErrorKind};
+use crate::router::EventStream;
+use crate::types::{Event, Reply};
 
 #[derive(clap::Args)]
 pub(super) struct Ask {
@@ -14,6 +18,9 @@ pub(super) struct Ask {
     message: String,
     #[command(flatten)]
     source: Source,
+    /// Print the answer as it comes; with --json, a line for each event
+    #[arg(long)]
+    stream: bool,
     /// Print the whole reply, or the error, as JSON
     #[arg(long)]
     json: bool,
@@ -48,28 +55,76 @@ impl Ask {
                 std::future::pending::<()>().await;
             }
         };
-        match router.complete_value(self.task, message.into(), options).cancel_on(cancelled).await {
-            Ok(reply) => {
-                eprint!("{}", reply.trail());
-                for warning in &reply.warnings {
-                    eprintln!("warning: {warning}");
-                }
-                if self.json {
-                    writeln!(io::stdout(), "{:#}", reply.to_value())?;
-                } else {
-                    writeln!(io::stdout(), "{}", reply.text())?;
-                }
-                Ok(OK)
+        let (task, message) = (self.task, message.into());
+        let result = if self.stream {
+            let events = router.stream_value(task, message, options).cancel_on(cancelled);
+            print(events, self.json).await?
+        } else {
+            let result = router.complete_value(task, message, options).cancel_on(cancelled).await;
+            match &result {
+                Ok(reply) if self.json => writeln!(io::stdout(), "{:#}", reply.to_value())?,
+                Ok(reply) => writeln!(io::stdout(), "{}", reply.text())?,
+                Err(error) if self.json => writeln!(io::stdout(), "{:#}", error.to_value())?,
+                Err(_) => {}
             }
-            Err(error) => {
-                eprint!("{}", error.trail());
-                if self.json {
-                    writeln!(io::stdout(), "{:#}", error.to_value())?;
-                } else {
-                    eprintln!("{error}");
-                }
-                Ok(FAILED)
+            result
+        };
+        Ok(tell(result, self.json))
+    }
+}
+
+/// Prints events as they come.
+async fn print(mut events: EventStream, json: bool) -> io::Result<Result<Reply, Error>> {
+    let mut out = io::stdout();
+    let mut line_open = false;
+    let result = loop {
+        let item = events.next().await;
+        if json {
+            match &item {
+                Some(Ok(event)) => writeln!(out, "{}", event.to_value())?,
+                Some(Err(error)) => writeln!(out, "{}", json!({"type": "error", "error": error.to_value()}))?,
+                None => {}
             }
+        }
+        match item {
+            Some(Ok(Event::Text(text))) if !json => {
+                write!(out, "{text}")?;
+                line_open = !text.ends_with('\n');
+            }
+            Some(Ok(Event::Restart { model, reason, .. })) if !json => {
+                // What is on the screen stays there; a line says that it is void.
+                writeln!(out)?;
+                eprintln!("the answer broke off ({reason}); {model} answers anew:");
+            }
+            Some(Ok(Event::End(reply))) => break Ok(*reply),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => break Err(error),
+            None => break Err(Error::new(ErrorKind::ServerError, "the stream ended without an end")),
+        }
+        out.flush()?;
+    };
+    if line_open {
+        writeln!(out)?;
+    }
+    Ok(result)
+}
+
+/// Tells on standard error how the call went.
+fn tell(result: Result<Reply, Error>, json: bool) -> i32 {
+    match result {
+        Ok(reply) => {
+            eprint!("{}", reply.trail());
+            for warning in &reply.warnings {
+                eprintln!("warning: {warning}");
+            }
+            OK
+        }
+        Err(error) => {
+            eprint!("{}", error.trail());
+            if !json {
+                eprintln!("{error}");
+            }
+            FAILED
         }
     }
 }

@@ -9,12 +9,12 @@ use super::*;
 use crate::error::ErrorKind::{self, *};
 use crate::types::{Amend, Failure, FallbackOn, Finish, FinishReason, Next, OnBreak, Outcome, Upstream};
 
-fn ms(ms: u64) -> Duration {
+pub(super) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 /// Candidates `p0/m`, `p1/m`, … with a deadline of ten seconds and one retry.
-fn plan(candidates: usize) -> Plan {
+pub(super) fn plan(candidates: usize) -> Plan {
     let candidate = |i: usize| Candidate {
         name: format!("p{i}/m").into(),
         provider: format!("p{i}").into(),
@@ -41,21 +41,21 @@ fn plan(candidates: usize) -> Plan {
     }
 }
 
-fn begun(plan: Plan) -> Ladder {
+pub(super) fn begun(plan: Plan) -> Ladder {
     let mut ladder = Ladder::new(plan, 7);
     assert_eq!(ladder.step(Event::Begin, ms(0)), [start(0, 0)]);
     ladder
 }
 
-fn start(attempt: usize, candidate: usize) -> Action {
+pub(super) fn start(attempt: usize, candidate: usize) -> Action {
     Action::Start { attempt, candidate, amends: Vec::new(), resume: None }
 }
 
-fn failed(attempt: usize, kind: ErrorKind) -> Event {
+pub(super) fn failed(attempt: usize, kind: ErrorKind) -> Event {
     Event::Failed { attempt, failure: Failure::new(kind, "said the provider") }
 }
 
-fn answered(attempt: usize, finish: FinishReason) -> Event {
+pub(super) fn answered(attempt: usize, finish: FinishReason) -> Event {
     let finish = Finish { unified: finish, raw: None };
     Event::Answered { attempt, answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None } }
 }

@@ -370,7 +370,7 @@ impl Ladder {
     }
 
     fn cancelled(&mut self, now: Duration, out: &mut Vec<Action>) {
-        let attempt = self.committed;
+        let attempt = self.committed.or(self.broken.as_ref().map(|broken| broken.attempt));
         self.cancel_flying(|_| true, Outcome::Cancelled, "the caller cancelled", now, out);
         self.done = true;
         let failure = Failure::new(ErrorKind::Cancelled, "the caller cancelled");

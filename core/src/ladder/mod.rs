@@ -14,6 +14,10 @@ mod plan;
 mod properties;
 mod step;
 mod stream;
+#[cfg(test)]
+mod stream_cases;
+#[cfg(test)]
+mod stream_properties;
 mod trail;
 mod verdict;
 

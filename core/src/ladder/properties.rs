@@ -79,7 +79,7 @@ fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64
     panic!("the call never ended");
 }
 
-fn failure() -> impl Strategy<Value = Failure> {
+pub(super) fn failure() -> impl Strategy<Value = Failure> {
     let kinds = prop::sample::select(ErrorKind::ALL.to_vec()).prop_filter("reported by attempts", |kind| {
         !matches!(kind, ErrorKind::Cancelled | ErrorKind::DeadlineExceeded | ErrorKind::NoCandidate)
     });
@@ -116,7 +116,7 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
     ]
 }
 
-fn plan() -> impl Strategy<Value = Plan> {
+pub(super) fn plan() -> impl Strategy<Value = Plan> {
     let candidate = (
         prop::option::weighted(0.15, Just("no credentials".to_owned())),
         prop::option::of(1..700_000_u64),

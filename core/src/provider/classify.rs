@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::errors::{self, ErrorBody};
 use super::overflow::{self, Misfit};
-use super::{Target, params, resume, wait};
+use super::{Target, params, wait};
 use crate::error::ErrorKind::{self, *};
 use crate::transport::HttpAnswer;
 use crate::types::{Amend, Failure};
@@ -98,10 +98,6 @@ pub(super) fn failure(
     failure.should_retry = wait::should_retry(&answer.headers);
     failure.request_id = errors::request_id(&answer.headers, parsed).or_else(|| case.body.request_id.clone());
     case.advise(&mut failure);
-    if resume::prefilled(target) && case.refuses_prefill(&failure) {
-        (failure.kind, failure.subkind) = (Unsupported, None);
-        failure.amend = Some(Amend::NoPrefill);
-    }
     failure.provider_code = case.body.code.or_else(|| case.body.status.map(|status| status.to_string()));
     failure
 }
@@ -287,25 +283,6 @@ impl Case<'_> {
             (Unsupported, _) => failure.amend = self.droppable().map(Amend::Drop),
             _ => {}
         }
-    }
-
-    /// Whether a request that put words into the model's mouth failed for that: in words, or for no reason that another
-    /// change would help with. Servers complain of it in many ways, and of little else in a chat just taken before.
-    fn refuses_prefill(&self, failure: &Failure) -> bool {
-        const WORDS: [&str; 6] = [
-            "prefill",
-            "expected last role",
-            "must end with a user message",
-            "continue_final_message",
-            "add_generation_prompt",
-            "assistant messages at the end",
-        ];
-        let says_so = WORDS.iter().any(|words| self.body.text.contains(words));
-        let unexplained = [400, 422].contains(&self.status)
-            && matches!(failure.kind, InvalidRequest | Unsupported)
-            && failure.subkind.is_none()
-            && failure.amend.is_none();
-        (says_so && ABOUT_REQUEST.contains(&self.status)) || unexplained
     }
 
     fn message(&self) -> String {

@@ -5,11 +5,22 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::Target;
-use crate::types::{Amend, Content, Message, Part, Request, Role};
+use crate::error::ErrorKind;
+use crate::types::{Amend, Content, Failure, Message, Part, Request, Role};
 
 /// What the user turn after a broken answer says to a model that takes no words put into its mouth.
 const INSTRUCTION: &str = "Your last answer broke off. Go on exactly where it stopped, in the middle of a word if need \
      be. Repeat nothing of it, and add neither an introduction nor a comment.";
+
+/// What servers say of a chat that ends with an assistant message. Lower case.
+const REFUSALS: [&str; 6] = [
+    "prefill",
+    "expected last role",
+    "must end with a user message",
+    "continue_final_message",
+    "add_generation_prompt",
+    "assistant messages at the end",
+];
 
 /// Marks a message to go on with, where a server wants the mark.
 const PREFIX: &str = "prefix";
@@ -80,6 +91,25 @@ pub(super) fn chat<'a>(target: &Target<'_>, request: &'a Request, prefill: bool,
         messages.push(Message::user(INSTRUCTION));
     }
     Cow::Owned(messages)
+}
+
+/// The failure of an exchange, seen as a refusal to go on with words put into the model's mouth where it was that: in
+/// words, or a refusal of the request for no reason that another change would help with. Servers complain of such words
+/// in many ways, and of little else in a chat that another model has just answered.
+pub(super) fn failure(target: &Target<'_>, failure: Failure) -> Failure {
+    let about_request = matches!(failure.status, Some(200 | 400 | 422 | 500 | 501));
+    let refused = matches!(failure.status, Some(400 | 422))
+        && matches!(failure.kind, ErrorKind::InvalidRequest | ErrorKind::Unsupported)
+        && failure.subkind.is_none()
+        && failure.amend.is_none();
+    let says_so = || {
+        let words = failure.message.to_lowercase();
+        REFUSALS.iter().any(|refusal| words.contains(refusal))
+    };
+    if !prefilled(target) || !about_request || !(refused || says_so()) {
+        return failure;
+    }
+    Failure { kind: ErrorKind::Unsupported, subkind: None, amend: Some(Amend::NoPrefill), ..failure }
 }
 
 fn join(message: &mut Message, text: &str) {

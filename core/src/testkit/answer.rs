@@ -6,17 +6,23 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use super::script::Fields;
+use super::fields::Fields;
+use super::shape::{Shape, words};
 use super::usage::{self, Counts, tokens};
 use crate::config::Format;
 use crate::types::{ParseError, Usage, parse};
 
+/// Stands where Anthropic signs its reasoning.
+pub(super) const SIGNATURE: &str = "c2lnbmVkIGJ5IHRoZSBtb2Nr";
+/// The characters of a call's arguments in one chunk: about a token.
+const ARGUMENTS_PIECE: usize = 4;
+
 #[derive(Clone, Default)]
 pub(super) struct Answer {
-    text: String,
-    reasoning: Option<String>,
-    refusal: Option<String>,
-    tool_calls: Vec<Call>,
+    pub(super) text: String,
+    pub(super) reasoning: Option<String>,
+    pub(super) refusal: Option<String>,
+    pub(super) tool_calls: Vec<Call>,
     /// A canonical word, or one of the provider's own.
     finish: Option<String>,
     usage: Counts,
@@ -24,9 +30,9 @@ pub(super) struct Answer {
 }
 
 #[derive(Clone)]
-struct Call {
+pub(super) struct Call {
     id: Option<String>,
-    name: String,
+    pub(super) name: String,
     /// An object, or text that is sent as it is.
     arguments: Value,
 }
@@ -44,6 +50,11 @@ impl Answer {
     /// An answer of nothing but text.
     pub(super) fn text(text: String) -> Self {
         Self { text, ..Self::default() }
+    }
+
+    /// What an upstream says that was told nothing.
+    pub(super) fn hello(upstream: &str) -> Self {
+        Self::text(format!("Hello from {upstream}"))
     }
 
     /// Reads a string, or an object.
@@ -109,10 +120,10 @@ impl Answer {
             set(&mut message, "tool_calls", calls);
         }
         let mut body = json!({
-            "id": format!("chatcmpl-{}-{}", asked.upstream, asked.n),
+            "id": self.id(Format::OpenAiChat, asked),
             "object": "chat.completion",
             "created": now(),
-            "model": self.model.as_deref().unwrap_or(asked.model),
+            "model": self.model(asked),
             "choices": [{
                 "index": 0,
                 "message": message,
@@ -122,7 +133,7 @@ impl Answer {
             "service_tier": "default",
             "system_fingerprint": "fp_mock",
         });
-        if let Some(usage) = self.usage(asked) {
+        if let Some(usage) = self.usage(asked, tokens(&self.text)) {
             set(&mut body, "usage", usage::openai(usage));
         }
         body
@@ -132,7 +143,7 @@ impl Answer {
         let mut content = Vec::new();
         if let Some(reasoning) = &self.reasoning {
             content.push(json!({
-                "type": "thinking", "thinking": reasoning, "signature": "c2lnbmVkIGJ5IHRoZSBtb2Nr",
+                "type": "thinking", "thinking": reasoning, "signature": SIGNATURE,
             }));
         }
         for text in [Some(&self.text), self.refusal.as_ref()].into_iter().flatten() {
@@ -142,30 +153,51 @@ impl Answer {
         }
         let calls = self.tool_calls.iter().enumerate();
         content.extend(calls.map(|(i, call)| call.anthropic(asked, i)));
-        let finish = self.finish(Format::AnthropicMessages);
-        let details =
-            (finish == "refusal").then(|| json!({ "type": "refusal", "category": null, "explanation": null }));
-        let mut body = json!({
-            "id": format!("msg_{}_{}", asked.upstream, asked.n),
-            "type": "message",
-            "role": "assistant",
-            "model": self.model.as_deref().unwrap_or(asked.model),
-            "content": content,
-            "stop_reason": finish,
-            "stop_sequence": null,
-            "stop_details": details,
-            "container": null,
-            "diagnostics": null,
-        });
-        if let Some(usage) = self.usage(asked) {
+        let mut body = self.message(asked, &content, Some(self.finish(Format::AnthropicMessages)));
+        if let Some(usage) = self.usage(asked, tokens(&self.text)) {
             set(&mut body, "usage", usage::anthropic(usage));
         }
         body
     }
 
+    /// Anthropic's message, without its usage.
+    pub(super) fn message(&self, asked: &Asked<'_>, content: &[Value], finish: Option<&str>) -> Value {
+        json!({
+            "id": self.id(Format::AnthropicMessages, asked),
+            "type": "message",
+            "role": "assistant",
+            "model": self.model(asked),
+            "content": content,
+            "stop_reason": finish,
+            "stop_sequence": null,
+            "stop_details": stop_details(finish),
+            "container": null,
+            "diagnostics": null,
+        })
+    }
+
+    pub(super) fn id(&self, format: Format, asked: &Asked<'_>) -> String {
+        match format {
+            Format::OpenAiChat => format!("chatcmpl-{}-{}", asked.upstream, asked.n),
+            Format::AnthropicMessages => format!("msg_{}_{}", asked.upstream, asked.n),
+        }
+    }
+
+    pub(super) fn model<'a>(&'a self, asked: &Asked<'a>) -> &'a str {
+        self.model.as_deref().unwrap_or(asked.model)
+    }
+
+    /// In how many content chunks it is streamed, the same in both formats.
+    pub(super) fn chunks(&self, shape: &Shape) -> u64 {
+        let count = |text: &Option<String>| text.as_deref().map_or(0, |text| words(text).len()) as u64;
+        let called: usize = self.tool_calls.iter().map(|call| 1 + call.pieces().len()).sum();
+        let text = (shape.pieces(&self.text).len() as u64).saturating_mul(shape.repeat);
+        text.saturating_add(count(&self.reasoning) + count(&self.refusal) + called as u64)
+    }
+
     /// The canonical word in the provider's own; a word that is not canonical stays. Anthropic has no word for a filter, so
     /// it says what it does say when it withholds an answer.
-    fn finish(&self, format: Format) -> &str {
+    pub(super) fn finish(&self, format: Format) -> &str {
         let implied = match () {
             () if self.refusal.is_some() => "refusal",
             () if !self.tool_calls.is_empty() => "tool_calls",
@@ -183,13 +215,18 @@ impl Answer {
         }
     }
 
-    fn usage(&self, asked: &Asked<'_>) -> Option<Usage> {
+    /// The counts, where the text has about `text` tokens.
+    pub(super) fn usage(&self, asked: &Asked<'_>, text: u64) -> Option<Usage> {
         let called: u64 = self.tool_calls.iter().map(Call::tokens).sum();
         let refused = self.refusal.as_deref().map_or(0, tokens);
-        let said = tokens(&self.text) + refused + called;
         let reasoned = self.reasoning.as_deref().map_or(0, tokens);
-        self.usage.complete(asked.body, said, reasoned)
+        self.usage.complete(asked.body, text.saturating_add(refused + called), reasoned)
     }
+}
+
+/// Anthropic tells more of a refusal than the word.
+pub(super) fn stop_details(finish: Option<&str>) -> Option<Value> {
+    (finish == Some("refusal")).then(|| json!({ "type": "refusal", "category": null, "explanation": null }))
 }
 
 impl Call {
@@ -212,9 +249,15 @@ impl Call {
         })
     }
 
-    fn id(&self, prefix: &str, asked: &Asked<'_>, i: usize) -> String {
+    pub(super) fn id(&self, prefix: &str, asked: &Asked<'_>, i: usize) -> String {
         let fresh = || format!("{prefix}_{}_{}_{i}", asked.upstream, asked.n);
         self.id.clone().unwrap_or_else(fresh)
+    }
+
+    /// The arguments as they are streamed.
+    pub(super) fn pieces(&self) -> Vec<String> {
+        let text: Vec<char> = self.arguments_text().chars().collect();
+        text.chunks(ARGUMENTS_PIECE).map(|piece| piece.iter().collect()).collect()
     }
 
     fn arguments_text(&self) -> String {
@@ -253,14 +296,14 @@ impl Call {
 }
 
 /// Sets a member of what is an object.
-fn set(object: &mut Value, key: &str, value: impl Into<Value>) {
+pub(super) fn set(object: &mut Value, key: &str, value: impl Into<Value>) {
     if let Some(map) = object.as_object_mut() {
         map.insert(key.to_owned(), value.into());
     }
 }
 
 /// Seconds since the Unix epoch.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }

@@ -27,6 +27,8 @@ pub(super) struct Request {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) keep_alive: bool,
+    /// The client reads chunked bodies.
+    pub(super) chunked: bool,
 }
 
 impl Request {
@@ -64,6 +66,7 @@ struct Head {
     target: String,
     headers: HeaderMap,
     keep_alive: bool,
+    chunked: bool,
 }
 
 enum Length {
@@ -100,6 +103,7 @@ impl Wire {
             headers: head.headers,
             body,
             keep_alive: head.keep_alive,
+            chunked: head.chunked,
         })
     }
 
@@ -256,7 +260,8 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Gone> {
         _ => says("keep-alive"),
     };
     let method = Method::try_from(parsed.method.unwrap_or_default()).map_err(|_| BROKEN)?;
-    let head = Head { method, target: parsed.path.unwrap_or_default().to_owned(), headers, keep_alive };
+    let chunked = parsed.version == Some(1);
+    let head = Head { method, target: parsed.path.unwrap_or_default().to_owned(), headers, keep_alive, chunked };
     Ok(Some((head, length)))
 }
 
@@ -312,6 +317,15 @@ impl Response {
 
     /// The head, and the body that may follow it: none after HEAD, 204 and 304.
     pub(super) fn encode(&self, method: &Method, keep_alive: bool) -> (Vec<u8>, Bytes) {
+        let bodiless = bodiless(self.status);
+        let length = self.body.len().to_string();
+        let head = self.head((!bodiless).then_some(("content-length", &length)), keep_alive);
+        let body = if bodiless || method == Method::HEAD { Bytes::new() } else { self.body.clone() };
+        (head, body)
+    }
+
+    /// The head, with a line that tells where the body ends.
+    pub(super) fn head(&self, framing: Option<(&str, &str)>, keep_alive: bool) -> Vec<u8> {
         let reason =
             StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Scripted");
         let mut head = format!("HTTP/1.1 {} {reason}\r\n", self.status).into_bytes();
@@ -324,17 +338,20 @@ impl Response {
         for (name, value) in &self.headers {
             line(name.as_str(), value.as_bytes());
         }
-        let bodiless = matches!(self.status, 204 | 304);
-        if !bodiless {
-            line("content-length", self.body.len().to_string().as_bytes());
+        if let Some((name, value)) = framing {
+            line(name, value.as_bytes());
         }
         if !keep_alive && !self.headers.contains_key(header::CONNECTION) {
             line("connection", b"close");
         }
         head.extend_from_slice(b"\r\n");
-        let body = if bodiless || method == Method::HEAD { Bytes::new() } else { self.body.clone() };
-        (head, body)
+        head
     }
+}
+
+/// Whether a response of this status has no body.
+pub(super) fn bodiless(status: u16) -> bool {
+    matches!(status, 204 | 304)
 }
 
 /// Writes all of `bytes` through a shared reference, so that somebody else can read meanwhile.

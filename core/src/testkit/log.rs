@@ -43,6 +43,8 @@ pub struct Seen {
     pub answered_ms: Option<f64>,
     /// When the client closed the connection before that.
     pub closed_ms: Option<f64>,
+    /// How many content chunks of a stream were written so far; 0 where the answer is whole.
+    pub sent_chunks: u64,
 }
 
 impl Seen {
@@ -60,6 +62,7 @@ impl Seen {
             "status": self.status,
             "answered_ms": self.answered_ms,
             "closed_ms": self.closed_ms,
+            "sent_chunks": self.sent_chunks,
         })
     }
 }
@@ -76,6 +79,7 @@ impl fmt::Debug for Seen {
             .field("status", &self.status)
             .field("answered_ms", &self.answered_ms)
             .field("closed_ms", &self.closed_ms)
+            .field("sent_chunks", &self.sent_chunks)
             .finish_non_exhaustive()
     }
 }
@@ -89,6 +93,15 @@ pub(super) struct Ticket {
     pub(super) n: u64,
     /// Which of those that play the script.
     pub(super) turn: u64,
+}
+
+/// What goes out with some bytes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sent {
+    /// A content chunk of a stream.
+    pub(super) chunk: bool,
+    /// The end of the response.
+    pub(super) end: bool,
 }
 
 pub(super) struct Log {
@@ -150,6 +163,7 @@ impl Log {
             status: None,
             answered_ms: None,
             closed_ms: None,
+            sent_chunks: 0,
         };
         let mut book = self.book();
         let count = book.counts.entry(upstream.to_owned()).or_default();
@@ -184,15 +198,21 @@ impl Log {
         self.change(ticket, |seen, _| seen.status = Some(status));
     }
 
-    /// Lets `write` send the end of a response, and notes the time if it says that all is sent. The log is locked
-    /// meanwhile: a client that has its answer finds it logged as answered.
-    pub(super) fn answering(&self, ticket: Ticket, write: impl FnOnce() -> io::Result<bool>) -> io::Result<bool> {
+    /// Lets `write` send something, and notes it if that says that all is sent. The log is locked meanwhile: a client that
+    /// has what was sent finds it logged.
+    pub(super) fn writing(
+        &self,
+        ticket: Ticket,
+        sent: Sent,
+        write: impl FnOnce() -> io::Result<bool>,
+    ) -> io::Result<bool> {
         let mut book = self.book();
         let all_sent = write()?;
-        if all_sent {
+        if all_sent && (sent.chunk || sent.end) {
             let now = self.now_ms();
             if let Some(seen) = book.entry(ticket) {
-                seen.answered_ms = Some(now);
+                seen.sent_chunks += u64::from(sent.chunk);
+                seen.answered_ms = sent.end.then_some(now);
             }
             drop(book);
             self.changed.send_replace(());

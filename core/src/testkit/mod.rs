@@ -22,12 +22,16 @@
 //! ```
 
 mod answer;
+mod chunks;
 mod errors;
+mod fields;
 mod http;
 mod log;
 mod script;
 mod server;
+mod shape;
 mod stage;
+mod stream;
 mod usage;
 
 use std::fmt;

@@ -2,18 +2,19 @@
 //!
 //! This file reads and checks it; playing it is the server's work.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use serde_json::{Map, Value};
+use http::HeaderMap;
+use serde_json::Value;
 
 use super::answer::Answer;
 use super::errors::ErrorBody;
-use crate::types::ParseError;
-use crate::types::Secret;
-use crate::types::parse;
+use super::fields::Fields;
+use super::shape::Shape;
+use crate::types::{ParseError, Secret, parse};
 
 const STEP: &[&str] = &[
     "status",
@@ -31,14 +32,14 @@ const STEP: &[&str] = &[
     "rst",
     "slow_body_ms",
     "truncate",
+    "stream",
+    "refuse_prefill",
     "times",
 ];
 /// Of these a step has at most one: they say what comes.
 const CONTENT: &[&str] = &["answer", "error", "body", "html", "empty", "garbage", "silence", "reset"];
 /// These shape an HTTP response, so they mean nothing beside `garbage`, `silence` and `reset`.
-const RESPONSE: &[&str] = &["status", "headers", "close_after", "rst", "slow_body_ms", "truncate"];
-/// The longest wait a step may ask for: a day.
-const MAX_WAIT_MS: u64 = 24 * 60 * 60 * 1000;
+const RESPONSE: &[&str] = &["status", "headers", "close_after", "rst", "slow_body_ms", "truncate", "stream"];
 
 /// What the upstreams of a [`Mock`](super::Mock) do. The language is described in `docs/testing.md`.
 #[derive(Clone, Default)]
@@ -58,6 +59,8 @@ pub(super) struct Step {
     /// How many requests it serves before the next step's turn.
     times: u64,
     pub(super) delay: Duration,
+    /// A request that ends with the assistant's words is refused.
+    pub(super) refuse_prefill: bool,
     pub(super) act: Act,
 }
 
@@ -82,6 +85,8 @@ pub(super) struct Respond {
     pub(super) close_after: Option<usize>,
     pub(super) rst: bool,
     pub(super) slow_body: Duration,
+    /// How an answer comes to a request that wants it as a stream.
+    pub(super) shape: Shape,
 }
 
 #[derive(Clone, Default)]
@@ -200,7 +205,7 @@ impl Step {
                 return Err(fields.wrong("delay_ms", "has no meaning beside silence"));
             }
         }
-        Ok(Self { times, delay, act })
+        Ok(Self { times, delay, refuse_prefill: fields.flag("refuse_prefill")?, act })
     }
 }
 
@@ -211,14 +216,27 @@ impl Respond {
             Some(code @ 200..=599) => u16::try_from(code).ok(),
             Some(_) => return Err(fields.wrong("status", "a final HTTP status is 200 to 599")),
         };
+        let shape = fields.take("stream");
+        let headers = fields.headers()?;
+        let said = Content::from_fields(fields, content, status)?;
+        let shape = match shape {
+            None => Shape::default(),
+            Some(shape) => {
+                let answer = said.answer("", status.unwrap_or(200));
+                let answer =
+                    answer.ok_or_else(|| fields.wrong("stream", "shapes an answer, and this step gives none"))?;
+                Shape::from_value(shape, &fields.place("stream"), &answer)?
+            }
+        };
         let respond = Self {
             status,
-            headers: fields.headers()?,
-            content: Content::from_fields(fields, content, status)?,
+            headers,
+            content: said,
             truncate: fields.size("truncate")?,
             close_after: fields.size("close_after")?,
             rst: fields.flag("rst")?,
             slow_body: fields.wait("slow_body_ms")?,
+            shape,
         };
         if respond.rst && respond.close_after.is_none() {
             return Err(fields.wrong("rst", "goes with close_after; before the head it is reset"));
@@ -228,12 +246,21 @@ impl Respond {
 }
 
 impl Content {
+    /// The answer of a response with this status, if that is what it is.
+    pub(super) fn answer(&self, upstream: &str, status: u16) -> Option<Cow<'_, Answer>> {
+        match self {
+            Self::Answer(answer) => Some(Cow::Borrowed(answer)),
+            Self::Implied if status < 400 => Some(Cow::Owned(Answer::hello(upstream))),
+            _ => None,
+        }
+    }
+
     fn from_fields(fields: &mut Fields<'_>, which: Option<&str>, status: Option<u16>) -> Result<Self, ParseError> {
         let Some(which) = which else {
             return Ok(Self::Implied);
         };
         let path = fields.place(which);
-        let value = fields.map.remove(which).unwrap_or_default();
+        let value = fields.take_any(which).unwrap_or_default();
         Ok(match which {
             "answer" => Self::Answer(Answer::from_value(value, &path)?),
             "error" => Self::Error(ErrorBody::from_value(value, &path, status)?),
@@ -244,118 +271,5 @@ impl Content {
                 json => Self::Json(json),
             },
         })
-    }
-}
-
-/// The members of one object of the script, with the place they are at.
-pub(super) struct Fields<'a> {
-    map: Map<String, Value>,
-    path: &'a str,
-}
-
-impl<'a> Fields<'a> {
-    /// Takes an object whose keys, in snake_case or camelCase, are all among `known`.
-    pub(super) fn new(value: Value, path: &'a str, known: &[&str]) -> Result<Self, ParseError> {
-        let mut map = Map::new();
-        for (key, value) in parse::object(value, path)? {
-            let place = format!("{path}.{key}");
-            let name = parse::snake_case(&key);
-            if !known.contains(&name.as_str()) {
-                let hint = parse::did_you_mean(&name, known.iter().copied());
-                return Err(ParseError::new(place, format!("unknown key{hint}")));
-            }
-            if map.insert(name, value).is_some() {
-                return Err(ParseError::new(place, "given twice, in two spellings"));
-            }
-        }
-        Ok(Self { map, path })
-    }
-
-    fn place(&self, key: &str) -> String {
-        format!("{}.{key}", self.path)
-    }
-
-    pub(super) fn wrong(&self, key: &str, problem: &str) -> ParseError {
-        ParseError::new(self.place(key), problem)
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.map.contains_key(key)
-    }
-
-    /// The member, if it is there, null included.
-    pub(super) fn take_any(&mut self, key: &str) -> Option<Value> {
-        self.map.remove(key)
-    }
-
-    /// The member, if it is there and not null.
-    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
-        self.map.remove(key).filter(|value| !value.is_null())
-    }
-
-    pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, ParseError> {
-        self.take(key).map(|value| parse::string(value, &self.place(key))).transpose()
-    }
-
-    pub(super) fn whole(&mut self, key: &str) -> Result<Option<u64>, ParseError> {
-        self.value(key).map(|value| parse::whole(value, &self.place(key))).transpose()
-    }
-
-    fn value(&self, key: &str) -> Option<&Value> {
-        self.map.get(key).filter(|value| !value.is_null())
-    }
-
-    fn size(&mut self, key: &str) -> Result<Option<usize>, ParseError> {
-        Ok(self.whole(key)?.map(|n| usize::try_from(n).unwrap_or(usize::MAX)))
-    }
-
-    fn flag(&self, key: &str) -> Result<bool, ParseError> {
-        self.value(key).map_or(Ok(false), |value| parse::boolean(value, &self.place(key)))
-    }
-
-    fn wait(&mut self, key: &str) -> Result<Duration, ParseError> {
-        match self.whole(key)?.unwrap_or(0) {
-            ms if ms <= MAX_WAIT_MS => Ok(Duration::from_millis(ms)),
-            _ => Err(self.wrong(key, "longer than a day")),
-        }
-    }
-
-    /// Which of `keys` is set; a flag that is false counts as not set.
-    fn only_one(&self, keys: &[&'static str]) -> Result<Option<&'static str>, ParseError> {
-        let mut found = None;
-        for key in keys {
-            let set = match *key {
-                "body" => self.has(key),
-                "answer" | "error" => self.value(key).is_some(),
-                flag => self.flag(flag)?,
-            };
-            if set && let Some(first) = found.replace(*key) {
-                let problem = format!("a step has one content, and here is {first} already");
-                return Err(self.wrong(key, &problem));
-            }
-        }
-        Ok(found)
-    }
-
-    fn headers(&mut self) -> Result<HeaderMap, ParseError> {
-        let place = self.place("headers");
-        let mut headers = HeaderMap::new();
-        for (name, value) in self.take("headers").map_or_else(|| Ok(Map::new()), |map| parse::object(map, &place))? {
-            let place = format!("{place}.{name}");
-            let text = match value {
-                Value::Number(number) => number.to_string(),
-                other => parse::string(other, &place)?,
-            };
-            let name = HeaderName::try_from(&name).map_err(|_| ParseError::new(&place, "not a header's name"))?;
-            if name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING {
-                return Err(ParseError::new(
-                    place,
-                    "the mock frames its bodies itself; close_after and truncate break them",
-                ));
-            }
-            let value = HeaderValue::try_from(text).map_err(|_| ParseError::new(place, "not a header's value"))?;
-            headers.append(name, value);
-        }
-        Ok(headers)
     }
 }

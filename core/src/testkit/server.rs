@@ -12,9 +12,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::http::{Gone, Request, Response, Wire, send};
-use super::log::{Log, Ticket};
+use super::log::{Log, Sent, Ticket};
 use super::script::Script;
+use super::shape::End;
 use super::stage::{Deed, Plan, plan};
+use super::stream::{Move, Moves};
 
 /// How long to wait after a failure to accept, which is most often a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -123,67 +125,154 @@ async fn perform(stream: &TcpStream, shared: &Shared, request: &Request, ticket:
     if plan.delay > Duration::ZERO {
         tokio::time::sleep(plan.delay).await;
     }
-    let (response, slow_body, close_after) = match plan.deed {
-        Deed::Silence => return std::future::pending().await,
+    let sender = Sender { stream, log: &shared.log, ticket };
+    match plan.deed {
+        Deed::Silence => std::future::pending().await,
         Deed::Reset => {
             // A socket that refuses the option closes in the ordinary way, which is a fault as well.
             let _ = stream.set_zero_linger();
-            return false;
+            false
         }
         Deed::Garbage => {
             let _ = send(stream, GARBAGE).await;
-            return false;
+            false
         }
-        Deed::Send { response, slow_body, close_after } => (response, slow_body, close_after),
-    };
-    let scripted_close =
-        response.headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-    let goes_on = request.keep_alive && !scripted_close && close_after.is_none();
-    // The head of a response that breaks off says nothing of it.
-    let (head, body) = response.encode(&request.method, goes_on || close_after.is_some());
-    shared.log.status(ticket, response.status);
-    let mut rest = body.clone();
-    rest.truncate(close_after.map_or(body.len(), |(length, _)| length));
-    let whole = rest.len() == body.len();
-    let sent = async {
-        let rest = if slow_body > Duration::ZERO {
-            send(stream, &head).await?;
-            tokio::time::sleep(slow_body).await;
-            rest.to_vec()
-        } else {
-            [&head[..], &rest].concat()
-        };
-        if whole { finish(stream, &shared.log, ticket, &rest).await } else { send(stream, &rest).await }
-    };
-    if sent.await.is_err() {
-        shared.log.closed(ticket);
-        return false;
+        Deed::Send { response, slow_body, close_after } => {
+            let goes_on = request.keep_alive && !closes(&response) && close_after.is_none();
+            // The head of a response that breaks off says nothing of it.
+            let (head, body) = response.encode(&request.method, goes_on || close_after.is_some());
+            shared.log.status(ticket, response.status);
+            let sent = sender.whole(&head, &body, slow_body, close_after);
+            sender.told(sent.await.map(|()| goes_on))
+        }
+        Deed::Stream { response, slow_body, moves, breaks } => {
+            let keeps = request.keep_alive && request.chunked && !closes(&response);
+            let framing = request.chunked.then_some(("transfer-encoding", "chunked"));
+            let head = response.head(framing, keeps);
+            shared.log.status(ticket, response.status);
+            let sent = sender.stream(head, moves, slow_body, request.chunked);
+            sender.told(sent.await.map(|whole| whole && keeps && !breaks))
+        }
     }
-    if let Some((_, true)) = close_after {
-        let _ = stream.set_zero_linger();
-    }
-    goes_on
 }
 
-/// Sends the end of a response.
-async fn finish(stream: &TcpStream, log: &Log, ticket: Ticket, bytes: &[u8]) -> io::Result<()> {
-    let mut sent = 0;
-    loop {
-        let rest = bytes.get(sent..).unwrap_or_default();
-        let all_sent = log.answering(ticket, || {
-            if !rest.is_empty() {
-                sent += stream.try_write(rest)?;
+/// Whether the script has the connection closed.
+fn closes(response: &Response) -> bool {
+    response.headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
+}
+
+/// Writes one response, and logs how that goes.
+struct Sender<'a> {
+    stream: &'a TcpStream,
+    log: &'a Log,
+    ticket: Ticket,
+}
+
+impl Sender<'_> {
+    /// Whether the connection goes on; not when the client has closed it.
+    fn told(&self, sent: io::Result<bool>) -> bool {
+        sent.unwrap_or_else(|_| {
+            self.log.closed(self.ticket);
+            false
+        })
+    }
+
+    async fn whole(
+        &self,
+        head: &[u8],
+        body: &[u8],
+        slow_body: Duration,
+        close_after: Option<(usize, bool)>,
+    ) -> io::Result<()> {
+        let rest = body.get(..close_after.map_or(body.len(), |(length, _)| length)).unwrap_or(body);
+        let sent = Sent { chunk: false, end: rest.len() == body.len() };
+        if slow_body > Duration::ZERO {
+            send(self.stream, head).await?;
+            tokio::time::sleep(slow_body).await;
+            self.send(rest, sent).await?;
+        } else {
+            self.send(&[head, rest].concat(), sent).await?;
+        }
+        if let Some((_, true)) = close_after {
+            let _ = self.stream.set_zero_linger();
+        }
+        Ok(())
+    }
+
+    /// Whether the response came to its end. Each move is made when the socket has taken the one before.
+    async fn stream(&self, head: Vec<u8>, moves: Moves, slow_body: Duration, chunked: bool) -> io::Result<bool> {
+        send(self.stream, &head).await?;
+        if slow_body > Duration::ZERO {
+            tokio::time::sleep(slow_body).await;
+        }
+        let last: &[u8] = if chunked { b"0\r\n\r\n" } else { b"" };
+        let mut moves = moves.peekable();
+        while let Some(next) = moves.next() {
+            match next {
+                Move::Wait(Some(wait)) => tokio::time::sleep(wait).await,
+                Move::Wait(None) => return std::future::pending().await,
+                Move::Send { bytes, chunk } => {
+                    let mut bytes = if chunked { frame(&bytes) } else { bytes };
+                    // Whoever has the last event has the end of the body, too.
+                    let end = matches!(moves.peek(), Some(Move::End(End::Whole)));
+                    if end {
+                        bytes.extend_from_slice(last);
+                    }
+                    self.send(&bytes, Sent { chunk, end }).await?;
+                    if end {
+                        return Ok(true);
+                    }
+                    // A client that reads fast must not keep everybody else from running.
+                    tokio::task::yield_now().await;
+                }
+                Move::End(End::Whole) => {
+                    self.send(last, Sent { chunk: false, end: true }).await?;
+                    return Ok(true);
+                }
+                Move::End(End::Reset) => {
+                    let _ = self.stream.set_zero_linger();
+                    return Ok(false);
+                }
+                Move::End(End::Broken) => {
+                    if chunked {
+                        send(self.stream, BROKEN_CHUNK).await?;
+                    }
+                    return Ok(false);
+                }
             }
-            Ok(sent == bytes.len())
-        });
-        match all_sent {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-            Err(error) => return Err(error),
+        }
+        Ok(false)
+    }
+
+    /// Writes all of `bytes` as the socket takes them.
+    async fn send(&self, bytes: &[u8], what: Sent) -> io::Result<()> {
+        let mut sent = 0;
+        loop {
+            let rest = bytes.get(sent..).unwrap_or_default();
+            let all_sent = self.log.writing(self.ticket, what, || {
+                if !rest.is_empty() {
+                    sent += self.stream.try_write(rest)?;
+                }
+                Ok(sent == bytes.len())
+            });
+            match all_sent {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.writable().await?,
+                Err(error) => return Err(error),
+            }
         }
     }
 }
+
+/// One chunk of a chunked body.
+fn frame(bytes: &[u8]) -> Vec<u8> {
+    let size = format!("{:x}\r\n", bytes.len());
+    [size.as_bytes(), bytes, b"\r\n"].concat()
+}
+
+/// A chunk that does not come.
+const BROKEN_CHUNK: &[u8] = b"10\r\n";
 
 /// Neither HTTP nor TLS nor text.
 const GARBAGE: &[u8] = b"\x00\xff\x13\x37 this is not HTTP \xde\xad\xbe\xef\r\n\r\n";

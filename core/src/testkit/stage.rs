@@ -1,4 +1,4 @@
-//! What one request gets: the script's next step as a whole response, or a refusal in the provider's shape.
+//! What one request gets: the script's next step as a response, whole or streamed, or a refusal in the provider's shape.
 //!
 //! Nothing here waits or touches a socket.
 
@@ -9,12 +9,17 @@ use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Asked};
+use super::chunks::{Event, Speech};
 use super::errors::ErrorBody;
-use super::http::{Request, Response};
+use super::http::{Request, Response, bodiless};
 use super::log::{Log, Ticket};
 use super::script::{Act, Content, Respond, Script, Upstream};
+use super::shape::End;
+use super::stream::Moves;
 use crate::config::Format;
 use crate::types::parse;
+
+const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// What happens to one request.
 pub(super) struct Plan {
@@ -31,6 +36,14 @@ pub(super) enum Deed {
         slow_body: Duration,
         /// After so many bytes of the body the connection ends, by a reset if the flag says so.
         close_after: Option<(usize, bool)>,
+    },
+    Stream {
+        /// Status and headers.
+        response: Response,
+        slow_body: Duration,
+        moves: Moves,
+        /// It breaks off, which the head does not say.
+        breaks: bool,
     },
 }
 
@@ -96,6 +109,9 @@ pub(super) fn plan(script: &Script, log: &Log, request: &Request) -> (Ticket, Pl
     }
     let plan = match upstream.step(ticket.turn) {
         None => stage.respond(request, &Respond::default()),
+        Some(step) if step.refuse_prefill && stage.ends_with_assistant() => {
+            Plan { delay: step.delay, ..stage.no_prefill().into() }
+        }
         Some(step) => Plan {
             delay: step.delay,
             ..match &step.act {
@@ -182,12 +198,36 @@ impl<'a> Stage<'a> {
         response
     }
 
+    /// What newer models of Anthropic's say to an answer begun by the client.
+    fn no_prefill(&self) -> Response {
+        let why =
+            "This model does not support assistant message prefill. The conversation must end with a user message.";
+        self.error(None, &ErrorBody::named("invalid_request_error").saying(why))
+    }
+
+    fn ends_with_assistant(&self) -> bool {
+        let messages = self.body.get("messages").and_then(Value::as_array);
+        let role = messages.and_then(|messages| messages.last()?.get("role")?.as_str());
+        role == Some("assistant")
+    }
+
     fn respond(&self, request: &Request, respond: &Respond) -> Plan {
-        let mut response = self.content(request, respond);
-        for name in respond.headers.keys() {
-            response.headers.remove(name);
+        let answer = respond.content.answer(self.name, respond.status.unwrap_or(200));
+        match answer {
+            Some(answer) => match self.objection(request) {
+                Some(problem) => {
+                    let error = ErrorBody::named("invalid_request_error").saying(problem);
+                    self.whole(self.error(None, &error), respond)
+                }
+                None => self.answer(&answer, respond),
+            },
+            None => self.whole(self.content(respond), respond),
         }
-        response.headers.extend(respond.headers.clone());
+    }
+
+    /// A response that is there before it is sent.
+    fn whole(&self, response: Response, respond: &Respond) -> Plan {
+        let mut response = with_headers(response, respond);
         if let Some(length) = respond.truncate {
             response.body.truncate(length);
         }
@@ -199,32 +239,43 @@ impl<'a> Stage<'a> {
         .into()
     }
 
-    fn content(&self, request: &Request, respond: &Respond) -> Response {
+    fn content(&self, respond: &Respond) -> Response {
         let status = respond.status.unwrap_or(200);
         match &respond.content {
-            Content::Implied if status >= 400 => self.error(Some(status), &ErrorBody::of_status(status)),
-            Content::Implied => {
-                let hello = Answer::text(format!("Hello from {}", self.name));
-                self.answer(request, status, &hello)
-            }
-            Content::Answer(answer) => self.answer(request, status, answer),
+            Content::Implied | Content::Answer(_) => self.error(Some(status), &ErrorBody::of_status(status)),
             Content::Error(error) => self.error(respond.status, error),
             Content::Json(body) => self.json(status, body),
             Content::Text(text) => {
-                self.signed(Response::new(status, text.clone()).with_type("text/plain; charset=utf-8"))
+                let looks_streamed = ["data:", "event:", ":"].iter().any(|start| text.starts_with(start));
+                let kind = if looks_streamed { EVENT_STREAM } else { "text/plain; charset=utf-8" };
+                self.signed(Response::new(status, text.clone()).with_type(kind))
             }
             Content::Html => self.signed(html(status)),
             Content::Empty => self.signed(Response::new(status, Bytes::new())),
         }
     }
 
-    fn answer(&self, request: &Request, status: u16, answer: &Answer) -> Response {
-        if let Some(problem) = self.objection(request) {
-            let error = ErrorBody::named("invalid_request_error").saying(problem);
-            return self.error(None, &error);
-        }
+    /// The answer, whole or as a stream, as the request wants it.
+    fn answer(&self, answer: &Answer, respond: &Respond) -> Plan {
+        let status = respond.status.unwrap_or(200);
         let asked = Asked { upstream: self.name, n: self.n, model: self.model(), body: &self.body };
-        self.json(status, &answer.body(self.format, &asked))
+        if self.body.get("stream") != Some(&Value::Bool(true)) || bodiless(status) {
+            return self.whole(self.json(status, &answer.body(self.format, &asked)), respond);
+        }
+        let response = self.signed(Response::new(status, Bytes::new()).with_type(EVENT_STREAM));
+        let shape = &respond.shape;
+        let speech = Speech::new(answer, self.format, &asked, shape);
+        let closes = respond.close_after.map(|length| (length, if respond.rst { End::Reset } else { End::Broken }));
+        let ends = respond.truncate.map(|length| (length, End::Whole));
+        let limit = closes.into_iter().chain(ends).min_by_key(|(length, _)| *length);
+        let error = |error: &ErrorBody| Event::error(error, self.format, self.model(), &self.request_id());
+        Deed::Stream {
+            response: with_headers(response, respond),
+            slow_body: respond.slow_body,
+            moves: Moves::new(speech, shape, self.format, error, limit),
+            breaks: respond.close_after.is_some(),
+        }
+        .into()
     }
 
     /// Why a provider would not answer this request: what it requires is missing.
@@ -243,12 +294,18 @@ impl<'a> Stage<'a> {
             () if anthropic && request.header("anthropic-version").is_none() => {
                 Some("anthropic-version: header is required")
             }
-            () if body.get("stream") == Some(&Value::Bool(true)) => {
-                Some("stream: this mock answers whole, not in streams")
-            }
             () => None,
         }
     }
+}
+
+/// The script's headers over the mock's own.
+fn with_headers(mut response: Response, respond: &Respond) -> Response {
+    for name in respond.headers.keys() {
+        response.headers.remove(name);
+    }
+    response.headers.extend(respond.headers.clone());
+    response
 }
 
 fn models(name: &str, format: Format) -> Value {

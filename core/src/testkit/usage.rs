@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::script::Fields;
+use super::fields::Fields;
 use crate::types::{ParseError, Usage};
 
 /// Characters per token of English text, roughly.
@@ -30,7 +30,7 @@ impl Counts {
     /// Reads an object of counts.
     pub(super) fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
         let known = ["input", "output", "cached_input", "cache_write", "reasoning"];
-        let mut fields = Fields::new(value, path, &known)?;
+        let fields = Fields::new(value, path, &known)?;
         let (input, output) = (fields.whole("input")?, fields.whole("output")?);
         let rest = Usage {
             cached_input: fields.whole("cached_input")?.unwrap_or(0),
@@ -98,6 +98,23 @@ pub(super) fn anthropic(usage: Usage) -> Value {
         "inference_geo": null,
         "speed": null,
     })
+}
+
+/// What the end of Anthropic's stream says again, with the counts it has come to.
+pub(super) fn anthropic_so_far(usage: Usage) -> Value {
+    let mut whole = anthropic(usage);
+    let said = [
+        "input_tokens",
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "output_tokens",
+        "output_tokens_details",
+        "server_tool_use",
+    ];
+    if let Some(members) = whole.as_object_mut() {
+        members.retain(|key, _| said.contains(&key.as_str()));
+    }
+    whole
 }
 
 /// About as many as a tokenizer would find.

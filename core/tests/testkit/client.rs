@@ -92,6 +92,88 @@ impl Client {
     }
 }
 
+/// A stream as it came: each chunk of its body, and whether the body came to its end.
+pub struct Streamed {
+    pub head: String,
+    pub chunks: Vec<Vec<u8>>,
+    pub end: io::Result<bool>,
+}
+
+impl Streamed {
+    pub fn bytes(&self) -> Vec<u8> {
+        self.chunks.concat()
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.bytes()).unwrap()
+    }
+
+    /// Names and data of the events, whose lines end with `\n`.
+    pub fn events(&self) -> Vec<(String, String)> {
+        let text = self.text();
+        assert!(text.is_empty() || text.ends_with("\n\n"), "an event is not whole: {text:?}");
+        let field = |event: &str, name: &str| {
+            let value = event.lines().find_map(|line| line.strip_prefix(name));
+            value.unwrap_or_default().to_owned()
+        };
+        let events = text.split_terminator("\n\n");
+        events.map(|event| (field(event, "event: "), field(event, "data: "))).collect()
+    }
+
+    /// The data of those events that are JSON.
+    pub fn json(&self) -> Vec<Value> {
+        self.events().iter().filter_map(|(_, data)| serde_json::from_str(data).ok()).collect()
+    }
+}
+
+impl Client {
+    /// Asks for a stream, in OpenAI's format or in Anthropic's, with further members of the body.
+    pub async fn ask_stream(&mut self, name: &str, anthropic: bool, more: Value) {
+        let (path, headers, body) =
+            if anthropic { ("messages", VERSION, MESSAGE) } else { ("chat/completions", "", CHAT) };
+        let mut body: Value = serde_json::from_str(body).unwrap();
+        body["stream"] = true.into();
+        for (key, value) in more.as_object().into_iter().flatten() {
+            body[key] = value.clone();
+        }
+        self.send("POST", &format!("/{name}/v1/{path}"), headers, &body.to_string()).await;
+    }
+
+    pub async fn stream(&mut self, name: &str, anthropic: bool) -> Streamed {
+        self.ask_stream(name, anthropic, Value::Null).await;
+        self.streamed().await
+    }
+
+    /// Reads a chunked body to whatever end it has.
+    pub async fn streamed(&mut self) -> Streamed {
+        let head = self.head().await.unwrap();
+        assert!(head.contains("\r\ntransfer-encoding: chunked\r\n"), "{head}");
+        let mut chunks = Vec::new();
+        let end = loop {
+            match self.chunk().await {
+                Ok(chunk) if chunk.is_empty() => break Ok(true),
+                Ok(chunk) => chunks.push(chunk),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break Ok(false),
+                Err(error) => break Err(error),
+            }
+        };
+        Streamed { head, chunks, end }
+    }
+
+    /// The next chunk of a chunked body; the last is empty.
+    pub async fn chunk(&mut self) -> io::Result<Vec<u8>> {
+        let mut size = String::new();
+        while !size.ends_with("\r\n") {
+            size.push(self.0.read_u8().await?.into());
+        }
+        let mut chunk = vec![0; usize::from_str_radix(size.trim_end(), 16).unwrap() + 2];
+        self.0.read_exact(&mut chunk).await?;
+        assert!(chunk.ends_with(b"\r\n"));
+        chunk.truncate(chunk.len() - 2);
+        Ok(chunk)
+    }
+}
+
 pub const CHAT: &str = r#"{"model":"gpt-x","messages":[{"role":"user","content":"How are you?"}]}"#;
 pub const MESSAGE: &str =
     r#"{"model":"claude-x","max_tokens":9,"messages":[{"role":"user","content":"How are you?"}]}"#;

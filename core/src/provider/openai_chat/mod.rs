@@ -8,7 +8,7 @@ mod stream;
 mod usage;
 
 pub(super) use self::classify::ROWS;
-use crate::provider::{Decoder, Provider, Target};
+use crate::provider::{Decoder, Provider, Target, resume};
 use crate::transport::{HttpAnswer, HttpRequest};
 use crate::types::{Completion, Failure, Request};
 
@@ -28,7 +28,7 @@ impl Provider for OpenAiChat {
         answer: &HttpAnswer,
         now: u64,
     ) -> Result<Completion, Failure> {
-        decode::decode(target, request, answer, now)
+        decode::decode(target, request, answer, now).map_err(|failure| resume::failure(target, failure))
     }
 
     fn decoder(&self, target: &Target<'_>, request: &Request, head: HttpAnswer, now: u64) -> Box<dyn Decoder> {
