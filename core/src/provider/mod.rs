@@ -11,6 +11,7 @@ mod errors;
 mod openai_chat;
 mod overflow;
 mod params;
+mod stream;
 mod wait;
 mod wire;
 
