@@ -142,11 +142,12 @@ impl Source {
 
     pub(crate) fn wait(self: &Arc<Self>) -> Wait {
         let mut inner = self.lock();
-        if inner.awaited {
-            return Wait::Taken;
-        }
+        // Before the question who waits: whoever still does is about to learn the same.
         if inner.over && inner.ready.is_empty() {
             return Wait::Over;
+        }
+        if inner.awaited {
+            return Wait::Taken;
         }
         inner.awaited = true;
         Wait::Turn(Turn(self.clone()))

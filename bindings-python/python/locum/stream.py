@@ -10,13 +10,14 @@ from locum.types import Event
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from locum import _core
     from locum.types import Attempt
 
 __all__ = ["Stream", "TextStream"]
 
 T = TypeVar("T")
-Self = TypeVar("Self", bound="Reading[str] | Reading[Event]")
 
 
 class Reading(Generic[T]):
@@ -28,7 +29,7 @@ class Reading(Generic[T]):
         self._native = native
         self._cut = False
 
-    def __aiter__(self: Self) -> Self:
+    def __aiter__(self) -> Self:
         """Itself."""
         return self
 
@@ -51,7 +52,7 @@ class Reading(Generic[T]):
                 raise
         return cast("T", piece)
 
-    def __iter__(self: Self) -> Self:
+    def __iter__(self) -> Self:
         """Itself."""
         return self
 
@@ -71,7 +72,7 @@ class Reading(Generic[T]):
                 raise StopIteration
         return cast("T", piece)
 
-    async def __aenter__(self: Self) -> Self:
+    async def __aenter__(self) -> Self:
         """Itself."""
         return self
 
@@ -81,7 +82,7 @@ class Reading(Generic[T]):
         """Closes it."""
         self.close()
 
-    def __enter__(self: Self) -> Self:
+    def __enter__(self) -> Self:
         """Itself."""
         return self
 
