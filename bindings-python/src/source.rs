@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker, ready};
 use futures_util::Stream;
 use locum::{Attempt, Error, Event, EventStream, Reply, Router, TextStream};
 use serde_json::Value;
+use tokio::task::yield_now;
 
 /// How many events a batch has at most: few enough to bound the memory, enough to be worth the way.
 const BATCH: usize = 256;
@@ -170,7 +171,8 @@ impl Source {
         self.lock().stage.attempts().to_vec()
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready with how many items there are.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<usize> {
         let inner = &mut *self.lock();
         while !inner.over && inner.ready.len() < BATCH {
             match inner.stage.poll(&self.router, cx) {
@@ -190,7 +192,7 @@ impl Source {
                 }
             }
         }
-        Poll::Ready(())
+        Poll::Ready(inner.ready.len())
     }
 }
 
@@ -200,7 +202,16 @@ pub(crate) struct Turn(Arc<Source>);
 impl Turn {
     /// Until something is ready, or nothing more will be.
     pub(crate) async fn fill(self) {
-        poll_fn(|cx| self.0.poll(cx)).await;
+        let mut had = 0;
+        loop {
+            let has = poll_fn(|cx| self.0.poll(cx)).await;
+            if has == had {
+                return;
+            }
+            had = has;
+            // A connection is read by a task of its own, piece by piece. What has come already is worth its turn.
+            yield_now().await;
+        }
     }
 }
 
