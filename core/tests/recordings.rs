@@ -9,8 +9,11 @@
 mod answers;
 #[path = "recordings/errors.rs"]
 mod errors;
+mod feed;
 #[path = "recordings/requests.rs"]
 mod requests;
+#[path = "recordings/streams.rs"]
+mod streams;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -182,6 +185,24 @@ fn every_record() {
         }
     }
     tally.finish("recordings");
+}
+
+/// Every stream is read as what its events say, however the network splits it. One line a file.
+#[test]
+fn every_record_streamed() {
+    if !present() {
+        return;
+    }
+    let mut tally = Tally::default();
+    for file in CHAT_FILES {
+        for value in records(file) {
+            let record = Record::new(&value);
+            if value["kind"] == "stream" && record.status < 400 {
+                tally.note(file, &value, streams::misread(&record));
+            }
+        }
+    }
+    tally.finish("streams");
 }
 
 /// Where the codec and the independent reading of an answer differ.

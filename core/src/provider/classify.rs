@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::errors::{self, ErrorBody};
 use super::overflow::{self, Misfit};
-use super::{Target, params, wait};
+use super::{params, wait};
 use crate::error::ErrorKind::{self, *};
 use crate::transport::HttpAnswer;
 use crate::types::{Amend, Failure};
@@ -56,9 +56,9 @@ impl Phrase {
 /// Statuses that complain about the request itself, and errors inside a 200.
 const ABOUT_REQUEST: [u16; 6] = [200, 400, 413, 422, 500, 501];
 
-/// The JSON of a successful response; else what went wrong: an error status, an error inside a 200, no JSON at all.
-pub(super) fn success(target: &Target<'_>, answer: &HttpAnswer, now: u64, rows: &[&Rows]) -> Result<Value, Failure> {
-    let failed = |parsed, body| Err(failure(target, answer, parsed, body, now, rows));
+/// The JSON of a successful response of a provider of this `kind`; else what went wrong: an error status, an error inside a 200, no JSON at all.
+pub(super) fn success(kind: &str, answer: &HttpAnswer, now: u64, rows: &[&Rows]) -> Result<Value, Failure> {
+    let failed = |parsed, body| Err(failure(kind, answer, parsed, body, now, rows));
     if (300..400).contains(&answer.status) {
         return Err(redirect(answer));
     }
@@ -74,9 +74,9 @@ pub(super) fn success(target: &Target<'_>, answer: &HttpAnswer, now: u64, rows: 
     }
 }
 
-/// Classifies an error response, or an error found inside a successful one.
+/// Classifies an error response, or an error found inside a successful one. `kind` is the provider's.
 pub(super) fn failure(
-    target: &Target<'_>,
+    kind: &str,
     answer: &HttpAnswer,
     parsed: Option<&Value>,
     body: ErrorBody,
@@ -84,7 +84,7 @@ pub(super) fn failure(
     rows: &[&Rows],
 ) -> Failure {
     let case = Case {
-        kind: target.kind,
+        kind,
         status: if answer.status < 400 { body.status.unwrap_or(200) } else { answer.status },
         empty: errors::trim(&answer.body).is_empty(),
         wait: wait::from_headers(&answer.headers, now).or(body.retry_after).or_else(|| wait::from_message(&body.text)),

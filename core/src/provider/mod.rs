@@ -12,6 +12,7 @@ mod openai_chat;
 mod overflow;
 mod params;
 mod resume;
+mod stream;
 mod wait;
 mod wire;
 

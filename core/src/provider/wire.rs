@@ -3,7 +3,34 @@
 use serde_json::Value;
 
 use super::Target;
+use crate::transport::HttpAnswer;
 use crate::types::{Finish, FinishReason, Request, Role, ToolCall};
+
+/// What the reading of an answer depends on beside the answer.
+pub(super) struct Setting<'a> {
+    /// The provider's kind.
+    pub(super) kind: &'a str,
+    /// Whether an answer without a word may be meant so.
+    pub(super) may_be_silent: bool,
+    /// The response.
+    pub(super) answer: &'a HttpAnswer,
+    /// The wall clock in seconds since the Unix epoch.
+    pub(super) now: u64,
+    /// Whether the answer came as a stream. What was said before it broke off then counts: it may have been delivered.
+    pub(super) streamed: bool,
+}
+
+impl<'a> Setting<'a> {
+    /// The setting of a body read whole.
+    pub(super) fn of(target: &Target<'a>, request: &Request, answer: &'a HttpAnswer, now: u64) -> Self {
+        Self { kind: target.kind, may_be_silent: may_be_silent(target, request), answer, now, streamed: false }
+    }
+}
+
+/// What there is to say about a call that is none.
+pub(super) fn not_json(name: &str) -> String {
+    format!("the arguments of the call of tool {name} are not JSON")
+}
 
 /// A count of tokens: a whole number, or a number that stands for one; never negative.
 pub(super) fn count(value: Option<&Value>) -> Option<u64> {
@@ -20,14 +47,14 @@ pub(super) fn count_at(value: &Value, paths: &[&str]) -> Option<u64> {
 pub(super) struct Calls {
     pub(super) whole: Vec<ToolCall>,
     pub(super) warnings: Vec<String>,
-    /// The name of a call whose arguments are no JSON although the answer was not cut.
-    pub(super) broken: Option<String>,
+    /// The names of calls whose arguments are no JSON although the answer was not cut.
+    pub(super) broken: Vec<String>,
 }
 
 /// Tells whole calls from half-written ones. `cut` when the answer ended at a length: then a call that does not parse
 /// is left out, and so is a last call that got no further than `""` or `{}`. Otherwise `""` means no arguments.
 pub(super) fn whole_calls(calls: Vec<ToolCall>, cut: bool) -> Calls {
-    let mut found = Calls { whole: Vec::with_capacity(calls.len()), warnings: Vec::new(), broken: None };
+    let mut found = Calls { whole: Vec::with_capacity(calls.len()), warnings: Vec::new(), broken: Vec::new() };
     let last = calls.len().saturating_sub(1);
     for (i, mut call) in calls.into_iter().enumerate() {
         let arguments = call.arguments.trim();
@@ -41,7 +68,7 @@ pub(super) fn whole_calls(calls: Vec<ToolCall>, cut: bool) -> Calls {
         } else if parses {
             found.whole.push(call);
         } else {
-            found.broken = Some(call.name);
+            found.broken.push(call.name);
         }
     }
     found

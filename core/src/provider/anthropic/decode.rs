@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use crate::error::ErrorKind;
+use crate::provider::classify::Rows;
 use crate::provider::errors;
-use crate::provider::wire::{self, count, count_at};
+use crate::provider::wire::{self, Setting, count, count_at};
 use crate::provider::{Target, classify, openai_chat};
 use crate::transport::HttpAnswer;
 use crate::types::{Completion, Failure, FinishReason, Request, ToolCall, Usage};
@@ -15,16 +16,24 @@ pub(super) fn decode(
     answer: &HttpAnswer,
     now: u64,
 ) -> Result<Completion, Failure> {
-    let rows = [&super::ROWS, &openai_chat::ROWS];
-    let raw = classify::success(target, answer, now, &rows)?;
+    let raw = classify::success(target.kind, answer, now, &RULES)?;
+    interpret(&Setting::of(target, request, answer, now), raw)
+}
+
+/// The rows of both formats: servers quote one another.
+pub(super) const RULES: [&Rows; 2] = [&super::ROWS, &openai_chat::ROWS];
+
+/// The answer that a body without an error of its own holds.
+pub(super) fn interpret(setting: &Setting<'_>, raw: Value) -> Result<Completion, Failure> {
+    let answer = setting.answer;
     let Some(content) = raw.get("content").and_then(Value::as_array) else {
         let why = "the answer has no content";
         return Err(classify::malformed(answer, Some(&raw), why));
     };
     let blocks = Blocks::read(content);
     let reason = raw.get("stop_reason").and_then(Value::as_str).filter(|reason| !reason.is_empty());
-    let may_be_silent = reason == Some("stop_sequence") || wire::may_be_silent(target, request);
-    let mut completion = blocks.complete(reason, may_be_silent).map_err(|(kind, why)| {
+    let may_be_silent = reason == Some("stop_sequence") || setting.may_be_silent;
+    let mut completion = blocks.complete(reason, may_be_silent, setting.streamed).map_err(|(kind, why)| {
         let mut failure = classify::malformed(answer, Some(&raw), why);
         failure.kind = kind;
         failure.provider_code = reason.map(str::to_owned);
@@ -78,6 +87,8 @@ impl Blocks {
                     name: word("name").to_owned(),
                     arguments: match block.get("input") {
                         None | Some(Value::Null) => "{}".to_owned(),
+                        // What a stream brought of an input that is no JSON, or not yet.
+                        Some(Value::String(text)) => text.clone(),
                         Some(input) => input.to_string(),
                     },
                 }),
@@ -88,16 +99,26 @@ impl Blocks {
     }
 
     /// The answer these blocks make, with what stands outside of them still to be filled in.
-    fn complete(self, reason: Option<&str>, may_be_silent: bool) -> Result<Completion, (ErrorKind, &'static str)> {
+    fn complete(
+        self,
+        reason: Option<&str>,
+        may_be_silent: bool,
+        streamed: bool,
+    ) -> Result<Completion, (ErrorKind, String)> {
         let full = reason == Some("model_context_window_exceeded");
         let cut = full || reason == Some("max_tokens");
-        let calls = wire::whole_calls(self.calls, cut);
+        let mut calls = wire::whole_calls(self.calls, cut);
+        if let Some(name) = calls.broken.first().filter(|_| !streamed) {
+            return Err((ErrorKind::MalformedResponse, wire::not_json(name)));
+        }
+        calls.warnings.extend(calls.broken.iter().map(|name| format!("{}; it was left out", wire::not_json(name))));
         if full && self.text.is_empty() && calls.whole.is_empty() {
             let why = "the context window was full before the first word of the answer";
-            return Err((ErrorKind::ContextOverflow, why));
+            return Err((ErrorKind::ContextOverflow, why.to_owned()));
         }
         let unified = match reason {
             _ if cut => FinishReason::Length,
+            _ if !calls.broken.is_empty() => FinishReason::Error,
             Some("refusal") => FinishReason::Refusal,
             Some("pause_turn") => FinishReason::Paused,
             _ if !calls.whole.is_empty() => FinishReason::ToolCalls,
@@ -106,7 +127,7 @@ impl Blocks {
         let spoke = self.other || !self.text.is_empty() || !self.reasoning.is_empty();
         if unified == FinishReason::Stop && !spoke && !may_be_silent {
             let why = "a normal stop with no text, tool call, reasoning or refusal";
-            return Err((ErrorKind::MalformedResponse, why));
+            return Err((ErrorKind::MalformedResponse, why.to_owned()));
         }
         Ok(Completion {
             text: self.text,
@@ -124,7 +145,7 @@ impl Blocks {
 }
 
 /// `input_tokens` leaves the cache out; `iterations` are summed where the top level leaves rounds out.
-fn usage(raw: &Value) -> Option<Usage> {
+pub(super) fn usage(raw: &Value) -> Option<Usage> {
     let top = raw.get("usage").filter(|usage| usage.is_object())?;
     let own = round(top);
     let rounds = top.get("iterations").and_then(Value::as_array);

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::usage;
 use crate::error::ErrorKind;
+use crate::provider::classify::Rows;
 use crate::provider::errors::{self, ErrorBody};
-use crate::provider::wire::{self, Calls};
+use crate::provider::wire::{self, Calls, Setting};
 use crate::provider::{Target, anthropic, classify};
 use crate::transport::HttpAnswer;
 use crate::types::{Completion, Failure, FinishReason, Request, ToolCall};
@@ -16,21 +17,29 @@ pub(super) fn decode(
     answer: &HttpAnswer,
     now: u64,
 ) -> Result<Completion, Failure> {
-    let rows = [&super::ROWS, &anthropic::ROWS];
-    let raw = classify::success(target, answer, now, &rows)?;
+    let raw = classify::success(target.kind, answer, now, &RULES)?;
+    interpret(&Setting::of(target, request, answer, now), raw)
+}
+
+/// The rows of both formats: servers quote one another.
+pub(super) const RULES: [&Rows; 2] = [&super::ROWS, &anthropic::ROWS];
+
+/// The answer that a body without an error of its own holds.
+pub(super) fn interpret(setting: &Setting<'_>, raw: Value) -> Result<Completion, Failure> {
+    let answer = setting.answer;
     let Some(choice) = first_choice(&raw) else {
         return Err(classify::malformed(answer, Some(&raw), "the answer has no choices"));
     };
     if let Some(error) = choice.get("error").filter(|error| errors::states_something(error)) {
         let error = ErrorBody::from_value(error);
-        return Err(classify::failure(target, answer, Some(&raw), error, now, &rows));
+        return Err(classify::failure(setting.kind, answer, Some(&raw), error, setting.now, &RULES));
     }
-    let mut completion = read(&raw, choice).map_err(|why| spent(answer, &raw, why))?;
+    let mut completion = read(&raw, choice, setting.streamed).map_err(|why| spent(answer, &raw, why))?;
     completion.request_id = errors::request_id(&answer.headers, Some(&raw));
     let silent = completion.finish.unified == FinishReason::Stop
         && !said_something(&completion, choice)
         && !ended_at_stop_sequence(choice)
-        && !wire::may_be_silent(target, request);
+        && !setting.may_be_silent;
     if silent {
         let why = Flaw::malformed("a normal stop with no text, tool call, reasoning or refusal");
         return Err(spent(answer, &raw, why));
@@ -71,7 +80,7 @@ fn first_choice(raw: &Value) -> Option<&Value> {
         .min_by_key(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0))
 }
 
-fn read(raw: &Value, choice: &Value) -> Result<Completion, Flaw> {
+fn read(raw: &Value, choice: &Value, streamed: bool) -> Result<Completion, Flaw> {
     let message = choice.get("message").unwrap_or(&Value::Null);
     let mut words = Words::default();
     words.read_message(message);
@@ -81,11 +90,17 @@ fn read(raw: &Value, choice: &Value) -> Result<Completion, Flaw> {
     let cut = [reason, native].into_iter().flatten().any(|reason| is_length(reason) || full(reason));
     let refused = !words.refusal.is_empty();
     let Calls { whole, mut warnings, broken } = wire::whole_calls(read_calls(raw, message), cut);
-    if let Some(name) = broken {
-        return Err(Flaw::malformed(format!("the arguments of the call of tool {name} are not JSON")));
-    }
     let spoke = !words.text.is_empty() || refused || !whole.is_empty();
-    let unified = unify(reason, native, !whole.is_empty(), refused, spoke)?;
+    let delivered = streamed && (spoke || !words.reasoning.is_empty() || !broken.is_empty());
+    if let Some(name) = broken.first().filter(|_| !delivered) {
+        return Err(Flaw::malformed(wire::not_json(name)));
+    }
+    let unified = match unify(reason, native, !whole.is_empty(), refused, spoke) {
+        Ok(_) if !broken.is_empty() => FinishReason::Error,
+        Err(flaw) if delivered && flaw.kind == ErrorKind::MalformedResponse => FinishReason::Error,
+        unified => unified?,
+    };
+    warnings.extend(broken.iter().map(|name| format!("{}; it was left out", wire::not_json(name))));
     warnings.extend(filter_warnings(raw, choice));
     let others = raw.get("choices").and_then(Value::as_array).map_or(0, Vec::len);
     if others > 1 {

@@ -1,5 +1,7 @@
 //! OpenAI chat completions: OpenAI, Azure, and every server that speaks the same language with an accent of its own.
 
+mod calls;
+mod choice;
 mod classify;
 mod decode;
 mod dialect;
