@@ -15,6 +15,8 @@ mod requests;
 mod streams;
 #[path = "provider_suite/streams_broken.rs"]
 mod streams_broken;
+#[path = "provider_suite/streams_calls.rs"]
+mod streams_calls;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
