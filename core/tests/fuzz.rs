@@ -49,7 +49,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         (place.clone(), any::<u8>()).prop_map(|(at, byte)| Change::Flip(at, byte)),
         (place.clone(), token).prop_map(|(at, token)| Change::Insert(at, token.to_vec())),
-        (place.clone(), 1usize..40).prop_map(|(at, length)| Change::Remove(at, length)),
+        (place, 1usize..40).prop_map(|(at, length)| Change::Remove(at, length)),
         (0usize..40, 0usize..40, any::<bool>()).prop_map(|(from, to, twice)| Change::Line(from, to, twice)),
     ]
 }

@@ -17,6 +17,8 @@ mod streams;
 mod streams_asked;
 #[path = "provider_suite/streams_broken.rs"]
 mod streams_broken;
+#[path = "provider_suite/streams_calls.rs"]
+mod streams_calls;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

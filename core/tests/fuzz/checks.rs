@@ -131,7 +131,7 @@ pub(crate) fn cut(format: Format, good: &[u8], at: usize) {
     match fed.result {
         Ok(_) => assert!(at >= end, "cut at {at}, the stream counts as whole"),
         Err(failure) => {
-            assert!(at < end && failure.kind == ErrorKind::TruncatedStream, "cut at {at}: {}", failure.kind)
+            assert!(at < end && failure.kind == ErrorKind::TruncatedStream, "cut at {at}: {}", failure.kind);
         }
     }
 }
