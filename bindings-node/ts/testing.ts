@@ -46,6 +46,8 @@ export interface Seen {
   answeredMs: number | null
   /** When the client closed the connection before that. */
   closedMs: number | null
+  /** How many content chunks of a stream were written so far; 0 where the answer is whole. */
+  sentChunks: number
 }
 
 /** Providers that play a script on a port of 127.0.0.1, until they are closed. They do not keep the process alive. */
@@ -86,6 +88,7 @@ export class Mock {
       status: seen.status,
       answeredMs: seen.answered_ms,
       closedMs: seen.closed_ms,
+      sentChunks: seen.sent_chunks,
     }))
   }
 

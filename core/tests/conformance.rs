@@ -11,6 +11,9 @@ use locum::testkit::{Mock, Script};
 use locum::{Error, Event, Reply, Router, TextStream};
 use serde_json::{Value, json};
 
+/// How long a scenario may take at most; far beyond what any of them takes.
+const LIMIT: Duration = Duration::from_secs(30);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_scenario() {
     let mut count = 0;
@@ -18,7 +21,8 @@ async fn every_scenario() {
     for (file, scenario) in scenarios() {
         count += 1;
         let name = scenario["name"].as_str().unwrap_or("unnamed").to_owned();
-        if let Err(why) = run(&scenario).await {
+        let ended = tokio::time::timeout(LIMIT, run(&scenario)).await;
+        if let Err(why) = ended.unwrap_or_else(|_| Err(format!("still running after {} s", LIMIT.as_secs()))) {
             failures.push(format!("{file}: {name}\n    {why}"));
         }
     }

@@ -8,10 +8,17 @@ mod answers;
 mod anything;
 #[path = "provider_suite/errors.rs"]
 mod errors;
+mod feed;
 #[path = "provider_suite/requests.rs"]
 mod requests;
+#[path = "provider_suite/streams.rs"]
+mod streams;
 #[path = "provider_suite/streams_asked.rs"]
 mod streams_asked;
+#[path = "provider_suite/streams_broken.rs"]
+mod streams_broken;
+#[path = "provider_suite/streams_calls.rs"]
+mod streams_calls;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

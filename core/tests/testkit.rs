@@ -12,5 +12,7 @@ mod faults;
 mod script;
 #[path = "testkit/server.rs"]
 mod server;
+#[path = "testkit/streaming.rs"]
+mod streaming;
 #[path = "testkit/streams.rs"]
 mod streams;

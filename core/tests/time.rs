@@ -237,10 +237,10 @@ async fn an_answer_that_is_whole_waits_a_second_for_what_may_follow() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rescue_has_as_much_time_as_the_first_content_had() {
-    let broken = Deed::Stream(vec![(900, WORD), (3_000, "event: error\ndata: {\"error\":{\"message\":\"x\"}}\n\n")]);
+    let broken = Deed::Stream(vec![(400, WORD), (3_000, "event: error\ndata: {\"error\":{\"message\":\"x\"}}\n\n")]);
     let made = router(&json!({"max_latency_ms": 1_000}), [broken, spoken(950)]);
     let (reply, took) = timed(made.stream("t", "Hi").on_break(OnBreak::Restart).collect()).await;
-    assert_eq!((reply.unwrap().model.as_str(), took), ("groq/b", 900 + 3_000 + 950));
+    assert_eq!((reply.unwrap().model.as_str(), took), ("groq/b", 400 + 3_000 + 950));
 }
 
 #[tokio::test(start_paused = true)]

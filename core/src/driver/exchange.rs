@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 
 use super::conceal::Secrets;
@@ -129,11 +129,14 @@ async fn open(question: Question, transport: Arc<dyn Transport>) -> Result<Opene
     let mut response = transport.send(http).await.map_err(broken)?;
     let secrets = Secrets::of(&target);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let start = match response.status {
-        200..300 => start(&mut response.body).await.map_err(|error| failed(response.status, error))?,
-        _ => Bytes::new(),
-    };
-    if !start.is_empty() && !begins_whole(&start) {
+    let mut start = Bytes::new();
+    if matches!(response.status, 200..300) {
+        match begin(&mut response.body).await.map_err(|error| failed(response.status, error))? {
+            Some(bytes) => start = bytes,
+            None => response.body = stream::empty().boxed(),
+        }
+    }
+    if begins_stream(&start) {
         let head = HttpAnswer { status: response.status, headers: response.headers, body: Bytes::new() };
         let decoder = codec.decoder(&target, &request, head, now);
         let reading = Reading::new(response.status, &start, response.body, decoder, secrets, warnings, request);
@@ -156,27 +159,29 @@ pub(super) fn brought(mut completion: Completion, warnings: Vec<String>, request
 
 type Body = BoxStream<'static, Result<Bytes, TransportError>>;
 
-/// The body's first bytes from the first that is not white space on; empty at its end. Servers with a long queue send
-/// empty lines meanwhile.
-async fn start(body: &mut Body) -> Result<Bytes, TransportError> {
+/// The body's first bytes, from the first that is not white space on; none if there is nothing else. Servers with a long
+/// queue send empty lines meanwhile.
+async fn begin(body: &mut Body) -> Result<Option<Bytes>, TransportError> {
     let mut skipped = 0;
     while let Some(piece) = body.next().await {
         let piece = piece?;
         if let Some(first) = piece.iter().position(|byte| !byte.is_ascii_whitespace()) {
-            return Ok(piece.slice(first..));
+            return Ok(Some(piece.slice(first..)));
         }
         skipped += piece.len();
         if skipped > MAX_BODY {
             return Err(too_large());
         }
     }
-    Ok(Bytes::new())
+    Ok(None)
 }
 
 /// What a body is, is told by how it begins and not by what was asked for: servers ignore `stream`, send errors whole, and
-/// proxies send pages. No event of a stream begins so.
-fn begins_whole(start: &[u8]) -> bool {
-    matches!(start.first(), Some(b'{' | b'[' | b'<'))
+/// proxies send pages. A stream of events begins with a comment, a byte order mark or a field, of which the network may
+/// have brought no more than a letter.
+fn begins_stream(start: &[u8]) -> bool {
+    let begins = |field: &[u8]| start.iter().zip(field).all(|(a, b)| a == b);
+    !start.is_empty() && [&b":"[..], b"\xef\xbb\xbf", b"data", b"event", b"id", b"retry"].into_iter().any(begins)
 }
 
 /// Reads the body up to the limit. An error status counts even if its body breaks off or is too large: the status is the news.

@@ -222,7 +222,7 @@ impl Respond {
         let shape = match shape {
             None => Shape::default(),
             Some(shape) => {
-                let answer = said.answer("", status.unwrap_or(200));
+                let answer = said.answer("name", status.unwrap_or(200));
                 let answer =
                     answer.ok_or_else(|| fields.wrong("stream", "shapes an answer, and this step gives none"))?;
                 Shape::from_value(shape, &fields.place("stream"), &answer)?

@@ -139,13 +139,27 @@ impl Shape {
             },
             split: fields.size("split")?,
         };
-        let total = answer.chunks(&shape);
-        for key in ["stall_after", "cut_after", "error_after", "malformed_after"] {
-            if fields.whole(key)?.is_some_and(|after| after > total) {
-                return Err(fields.wrong(key, &format!("the answer comes in {total} chunks")));
+        shape.check_places(&fields, answer.chunks(&shape))?;
+        Ok(shape)
+    }
+
+    /// Refuses what lies behind the end.
+    fn check_places(&self, fields: &Fields<'_>, total: u64) -> Result<(), ParseError> {
+        let last = self.fault.as_ref().map_or(total, |(after, _)| *after);
+        let places = [
+            ("stall_after", self.stall.map(|(after, _)| after)),
+            ("malformed_after", self.malformed.map(|(after, _)| after)),
+        ];
+        for (key, place) in places {
+            if place.is_some_and(|after| after > last) {
+                return Err(fields.wrong(key, &format!("the stream ends after {last} chunks")));
             }
         }
-        Ok(shape)
+        if last > total {
+            let key = if fields.has_value("cut_after") { "cut_after" } else { "error_after" };
+            return Err(fields.wrong(key, &format!("the answer comes in {total} chunks")));
+        }
+        Ok(())
     }
 
     /// The pieces that `text` comes in.

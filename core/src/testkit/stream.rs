@@ -7,6 +7,7 @@ use std::iter;
 use std::time::Duration;
 
 use super::chunks::{Event, Part, Speech, keep_alive};
+use super::errors::ErrorBody;
 use super::shape::{End, Fault, Shape};
 use crate::config::Format;
 
@@ -51,7 +52,7 @@ impl Moves {
         speech: Speech,
         shape: &Shape,
         format: Format,
-        error: impl Fn(&super::errors::ErrorBody) -> Event,
+        error: impl Fn(&ErrorBody) -> Event,
         limit: Option<(usize, End)>,
     ) -> Self {
         let faults = Faults::new(shape, format, error);
@@ -143,7 +144,7 @@ enum Last {
 }
 
 impl Faults {
-    fn new(shape: &Shape, format: Format, error: impl Fn(&super::errors::ErrorBody) -> Event) -> Self {
+    fn new(shape: &Shape, format: Format, error: impl Fn(&ErrorBody) -> Event) -> Self {
         Self {
             malformed: shape.malformed,
             broken: Event::malformed(format),
@@ -165,7 +166,7 @@ impl Faults {
         let broken = self.broken.clone();
         let malformed = (0..times).map(move |_| Beat::Say { event: broken.clone(), chunk: false });
         let stall = self.stall.filter(|(after, _)| *after == count).map(|(_, wait)| Beat::Wait(wait));
-        let last = self.fault.clone().filter(|(after, _)| *after == count).map(|(_, last)| last);
+        let last = self.fault.as_ref().filter(|(after, _)| *after == count).map(|(_, last)| last.clone());
         let (said, end) = match last {
             None => (None, None),
             Some(Last::Cut(end)) => (None, Some(Beat::End(end))),

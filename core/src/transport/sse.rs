@@ -3,6 +3,8 @@
 //! The framing is that of the HTML standard, with two leniencies: an event that the end of the stream left without its
 //! blank line is given all the same (what it says tells whether it is whole), and so is an event `error` without data.
 
+use std::fmt;
+
 use memchr::{memchr, memchr2};
 
 use super::MAX_LINE;
@@ -11,7 +13,7 @@ use super::MAX_LINE;
 const KEPT: usize = 64 * 1024;
 
 /// One event of a stream, as its framing gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Frame {
     /// The event's name; empty where it has none.
     pub event: String,
@@ -24,7 +26,7 @@ pub struct Frame {
 pub struct TooLong;
 
 /// Takes a stream of server-sent events apart.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sse {
     buffer: Vec<u8>,
     /// Where the line begins that has not been read yet.
@@ -171,6 +173,21 @@ impl Sse {
         if self.buffer.capacity() > KEPT && self.buffer.len() < KEPT / 2 {
             self.buffer.shrink_to(KEPT);
         }
+    }
+}
+
+/// Without what the model said.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = format_args!("{} bytes", self.data.len());
+        f.debug_struct("Frame").field("event", &self.event).field("data", &size).finish()
+    }
+}
+
+/// Without what the model said.
+impl fmt::Debug for Sse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sse").field("buffered", &(self.buffer.len() - self.start)).finish_non_exhaustive()
     }
 }
 

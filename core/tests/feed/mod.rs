@@ -55,15 +55,19 @@ pub(crate) fn split(bytes: &[u8], mut next: impl FnMut() -> usize) -> Vec<&[u8]>
     pieces
 }
 
-/// The words of the deltas: text and refusals, reasoning.
-pub(crate) fn words(deltas: &[Delta]) -> (String, String) {
-    let (mut text, mut reasoning) = (String::new(), String::new());
+/// The words of the deltas: text, refusals, reasoning.
+pub(crate) fn words(deltas: &[Delta]) -> [String; 3] {
+    let mut words = [const { String::new() }; 3];
+    let [text, refusal, reasoning] = &mut words;
     for delta in deltas {
-        match delta {
-            Delta::Text(piece) | Delta::Refusal(piece) => text.push_str(piece),
-            Delta::Reasoning(piece) => reasoning.push_str(piece),
-            Delta::ToolCall(_) | Delta::Usage(_) => {}
-        }
+        let (all, piece) = match delta {
+            Delta::Text(piece) => (&mut *text, piece),
+            Delta::Refusal(piece) => (&mut *refusal, piece),
+            Delta::Reasoning(piece) => (&mut *reasoning, piece),
+            Delta::ToolCall(_) | Delta::Usage(_) => continue,
+        };
+        assert!(!piece.is_empty(), "an empty piece");
+        all.push_str(piece);
     }
-    (text, reasoning)
+    words
 }

@@ -1,5 +1,6 @@
 //! What a recorded stream says, put together a second time: naively, line by line, from the specification.
 
+use locum::provider::Stage;
 use locum::transport::HttpAnswer;
 use locum::types::{Completion, Failure};
 use serde_json::{Map, Value, json};
@@ -33,7 +34,7 @@ pub(crate) fn misread(record: &Record<'_>) -> Option<String> {
     let mut first: Option<(Result<Completion, Failure>, _)> = None;
     for pieces in splits {
         let fed = decode(record, pieces);
-        if let Some(problem) = flaw(&fed, &want, &body) {
+        if let Some(problem) = flaw(record, &fed, &want, &body) {
             return Some(problem);
         }
         let (result, deltas) = first.get_or_insert_with(|| (fed.result.clone(), fed.deltas.clone()));
@@ -44,7 +45,7 @@ pub(crate) fn misread(record: &Record<'_>) -> Option<String> {
     None
 }
 
-fn decode<'a>(record: &Record<'_>, pieces: Vec<&'a [u8]>) -> Fed {
+fn decode(record: &Record<'_>, pieces: Vec<&[u8]>) -> Fed {
     let (request, params) = record.request.map_or_else(Default::default, |body| {
         if record.anthropic() { from_anthropic(body) } else { from_openai(body).0 }
     });
@@ -54,13 +55,18 @@ fn decode<'a>(record: &Record<'_>, pieces: Vec<&'a [u8]>) -> Fed {
     feed(record.codec().decoder(&target, &request, head, 1_790_000_000), pieces)
 }
 
-fn flaw(fed: &Fed, want: &Result<Reading, &'static str>, body: &Value) -> Option<String> {
+fn flaw(record: &Record<'_>, fed: &Fed, want: &Result<Reading, &'static str>, body: &Value) -> Option<String> {
     let got = fed.result.as_ref().map(reading_of).map_err(|failure| failure.kind.as_str());
     if got != *want {
         return Some(format!("got {got:?}, want {want:?}"));
     }
     let completion = fed.result.as_ref().ok()?;
-    let (text, reasoning) = words(&fed.deltas);
+    let over = record.body.contains("[DONE]") || record.anthropic();
+    if fed.stage != if over { Stage::Over } else { Stage::Whole } {
+        return Some(format!("the stage is {:?}", fed.stage));
+    }
+    let [text, refusal, reasoning] = words(&fed.deltas);
+    let text = text + &refusal;
     // What a classifier says about its refusal stands beside the content and is no part of the stream's text.
     let said = if fed.text.is_empty() { "" } else { completion.text.as_str() };
     if (text.as_str(), fed.text.as_str()) != (said, said) {

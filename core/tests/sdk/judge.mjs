@@ -56,6 +56,40 @@ async function judgeOpenAI(root) {
   check('openai models', models.data.map((model) => model.id), ['mock-large', 'mock-small'])
 }
 
+async function judgeOpenAIStreams(root) {
+  const client = new OpenAI({ baseURL: `${root}/openai-streams/v1`, apiKey: 'unused', maxRetries: 0 })
+  const asked = { model: 'gpt-judged', messages, stream_options: { include_usage: true } }
+  const final = () => client.chat.completions.stream(asked).finalChatCompletion()
+  const chunks = async () => {
+    const all = []
+    for await (const chunk of await client.chat.completions.create({ ...asked, stream: true })) all.push(chunk)
+    return all
+  }
+
+  let all = await chunks()
+  const joined = (key) => all.map((chunk) => chunk.choices[0]?.delta[key] ?? '').join('')
+  check('openai stream text', joined('content'), 'It rains in Oslo.')
+  check('openai stream usage', all.map((chunk) => chunk.usage).filter(Boolean).map((usage) => usage.total_tokens), [17])
+  let reply = await final()
+  check('openai stream final', reply.choices[0].message.content, 'It rains in Oslo.')
+  check('openai stream finish', [reply.choices[0].finish_reason, reply.usage.prompt_tokens], ['stop', 12])
+
+  all = await chunks()
+  check('openai stream reasoning', joined('reasoning_content'), 'The weather is asked for.')
+  reply = await final()
+  const [{ message, finish_reason }] = reply.choices
+  check('openai stream tool text', message.content, 'Let me look.')
+  check('openai stream tool finish', finish_reason, 'tool_calls')
+  const calls = message.tool_calls.map((call) => [call.type, call.function.name, call.function.arguments])
+  const expected = ['Oslo', 'Bergen'].map((city) => ['function', 'get_weather', `{"city":"${city}"}`])
+  check('openai stream tool calls', calls, expected)
+
+  const error = await raises('openai stream error', OpenAI.APIError, chunks)
+  check('openai stream error code', error.code, 'server_is_overloaded')
+  await raises('openai stream cut', TypeError, chunks)
+  await raises('openai stream malformed', SyntaxError, chunks)
+}
+
 async function judgeAnthropic(root) {
   const client = new Anthropic({ baseURL: `${root}/anthropic`, apiKey: 'unused', maxRetries: 0 })
   const ask = () => client.messages.create({ model: 'claude-judged', max_tokens: 64, messages })
@@ -82,9 +116,47 @@ async function judgeAnthropic(root) {
   check('anthropic models', models.data.map((model) => model.id), ['mock-large', 'mock-small'])
 }
 
+async function judgeAnthropicStreams(root) {
+  const client = new Anthropic({ baseURL: `${root}/anthropic-streams`, apiKey: 'unused', maxRetries: 0 })
+  const asked = { model: 'claude-judged', max_tokens: 64, messages }
+  const final = () => client.messages.stream(asked).finalMessage()
+  const events = async () => {
+    const all = []
+    for await (const event of await client.messages.create({ ...asked, stream: true })) all.push(event)
+    return all
+  }
+
+  const said = (await events()).map((event) => event.delta?.text ?? '').join('')
+  check('anthropic stream text', said, 'It rains in Oslo.')
+  let reply = await final()
+  check('anthropic stream final', reply.content[0].text, 'It rains in Oslo.')
+  check('anthropic stream finish', reply.stop_reason, 'end_turn')
+  const { input_tokens, cache_read_input_tokens, output_tokens } = reply.usage
+  check('anthropic stream usage', [input_tokens, cache_read_input_tokens, output_tokens], [4, 8, 5])
+
+  const types = new Set((await events()).map((event) => event.type))
+  check('anthropic stream events', [...types], [
+    'message_start', 'content_block_start', 'content_block_delta', 'content_block_stop', 'message_delta', 'message_stop',
+  ])
+  reply = await final()
+  check('anthropic stream blocks', reply.content.map((block) => block.type), ['thinking', 'text', 'tool_use', 'tool_use'])
+  const [{ thinking, signature }, , ...calls] = reply.content
+  check('anthropic stream thinking', [thinking, signature.length > 0], ['The weather is asked for.', true])
+  const expected = ['Oslo', 'Bergen'].map((city) => ['get_weather', { city }])
+  check('anthropic stream tool calls', calls.map((call) => [call.name, call.input]), expected)
+  check('anthropic stream tool finish', reply.stop_reason, 'tool_use')
+
+  const error = await raises('anthropic stream error', Anthropic.APIError, final)
+  check('anthropic stream error type', error.error.error.type, 'overloaded_error')
+  await raises('anthropic stream cut', Anthropic.AnthropicError, final)
+  await raises('anthropic stream malformed', Anthropic.AnthropicError, final)
+}
+
 const root = process.argv[2]
 assert.ok(root, 'usage: node judge.mjs http://127.0.0.1:PORT')
 // Each judge starts the script from its first step.
 assert.equal((await fetch(`${root}/_reset`, { method: 'POST' })).status, 204)
 await judgeOpenAI(root)
+await judgeOpenAIStreams(root)
 await judgeAnthropic(root)
+await judgeAnthropicStreams(root)

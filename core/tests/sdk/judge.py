@@ -6,11 +6,14 @@ The mock plays `script.json`. Needs the packages `openai` and `anthropic`. Print
 that fails ends the run with an error.
 """
 
+import json
 import sys
 import urllib.request
 
 import anthropic
+import httpx2
 import openai
+import pydantic
 
 QUESTION = [{"role": "user", "content": "What is the weather in Oslo?"}]
 
@@ -59,6 +62,47 @@ def judge_openai(root):
         check("openai models", [m.id for m in client.models.list()], ["mock-large", "mock-small"])
 
 
+def judge_openai_streams(root):
+    with openai.OpenAI(base_url=f"{root}/openai-streams/v1", api_key="unused", max_retries=0) as client:
+        asked = {"model": "gpt-judged", "messages": QUESTION, "stream_options": {"include_usage": True}}
+
+        def chunks():
+            return client.chat.completions.create(stream=True, **asked)
+
+        def final():
+            with client.chat.completions.stream(**asked) as stream:
+                for _ in stream:
+                    pass
+                return stream.get_final_completion()
+
+        said, usage = "", []
+        for chunk in chunks():
+            openai.types.chat.ChatCompletionChunk.model_validate(chunk.to_dict(), strict=False)
+            usage.append(chunk.usage)
+            said += "".join(choice.delta.content or "" for choice in chunk.choices)
+        check("openai stream text", said, "It rains in Oslo.")
+        check("openai stream usage", (usage[:-1], usage[-1].total_tokens), ([None] * (len(usage) - 1), 17))
+        reply = final()
+        check("openai stream final", reply.choices[0].message.content, "It rains in Oslo.")
+        check("openai stream finish", (reply.choices[0].finish_reason, reply.usage.prompt_tokens), ("stop", 12))
+
+        reasoning = "".join(
+            getattr(choice.delta, "reasoning_content", None) or "" for chunk in chunks() for choice in chunk.choices
+        )
+        check("openai stream reasoning", reasoning, "The weather is asked for.")
+        reply = final()
+        check("openai stream tool text", reply.choices[0].message.content, "Let me look.")
+        check("openai stream tool finish", reply.choices[0].finish_reason, "tool_calls")
+        calls = [(call.type, call.function.name, call.function.arguments) for call in reply.choices[0].message.tool_calls]
+        expected = [("function", "get_weather", f'{{"city":"{city}"}}') for city in ("Oslo", "Bergen")]
+        check("openai stream tool calls", calls, expected)
+
+        error = raises("openai stream error", openai.APIError, final)
+        check("openai stream error code", error.code, "server_is_overloaded")
+        raises("openai stream cut", openai.APIConnectionError, final)
+        raises("openai stream malformed", json.JSONDecodeError, final)
+
+
 def judge_anthropic(root):
     with anthropic.Anthropic(base_url=f"{root}/anthropic", api_key="unused", max_retries=0) as client:
 
@@ -88,6 +132,49 @@ def judge_anthropic(root):
         check("anthropic models", [m.id for m in client.models.list()], ["mock-large", "mock-small"])
 
 
+def judge_anthropic_streams(root):
+    with anthropic.Anthropic(base_url=f"{root}/anthropic-streams", api_key="unused", max_retries=0) as client:
+        asked = {"model": "claude-judged", "max_tokens": 64, "messages": QUESTION}
+
+        def events():
+            return client.messages.create(stream=True, **asked)
+
+        def final():
+            with client.messages.stream(**asked) as stream:
+                return "".join(stream.text_stream), stream.get_final_message()
+
+        one_of = pydantic.TypeAdapter(anthropic.types.RawMessageStreamEvent)
+        said = ""
+        for event in events():
+            one_of.validate_python(event.to_dict(), strict=False)
+            if event.type == "content_block_delta":
+                said += event.delta.text
+        check("anthropic stream text", said, "It rains in Oslo.")
+        said, reply = final()
+        anthropic.types.Message.model_validate(reply.to_dict(), strict=False)
+        check("anthropic stream final", (said, reply.content[0].text), ("It rains in Oslo.",) * 2)
+        check("anthropic stream finish", reply.stop_reason, "end_turn")
+        usage = reply.usage
+        counts = (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens)
+        check("anthropic stream usage", counts, (4, 8, 5))
+
+        for event in events():
+            one_of.validate_python(event.to_dict(), strict=False)
+        _, reply = final()
+        check("anthropic stream blocks", [b.type for b in reply.content], ["thinking", "text", "tool_use", "tool_use"])
+        thinking = reply.content[0]
+        check("anthropic stream thinking", (thinking.thinking, bool(thinking.signature)), ("The weather is asked for.", True))
+        calls = [(call.name, call.input) for call in reply.content[2:]]
+        expected = [("get_weather", {"city": city}) for city in ("Oslo", "Bergen")]
+        check("anthropic stream tool calls", calls, expected)
+        check("anthropic stream tool finish", reply.stop_reason, "tool_use")
+
+        error = raises("anthropic stream error", anthropic.APIStatusError, final)
+        check("anthropic stream error type", error.body["error"]["type"], "overloaded_error")
+        raises("anthropic stream cut", httpx2.RemoteProtocolError, final)
+        raises("anthropic stream malformed", json.JSONDecodeError, final)
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
@@ -95,4 +182,6 @@ if __name__ == "__main__":
     # Each judge starts the script from its first step.
     urllib.request.urlopen(urllib.request.Request(f"{root}/_reset", method="POST")).close()
     judge_openai(root)
+    judge_openai_streams(root)
     judge_anthropic(root)
+    judge_anthropic_streams(root)

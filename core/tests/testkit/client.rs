@@ -92,6 +92,16 @@ impl Client {
     }
 }
 
+/// The pieces of text that came, in either format.
+pub fn texts(streamed: &Streamed) -> Vec<String> {
+    let events = streamed.json();
+    let text = |event: &Value| {
+        let place = ["/choices/0/delta/content", "/delta/text"].into_iter().find_map(|place| event.pointer(place));
+        place.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    events.iter().filter_map(text).collect()
+}
+
 /// A stream as it came: each chunk of its body, and whether the body came to its end.
 pub struct Streamed {
     pub head: String,

@@ -184,35 +184,28 @@ impl Stream {
         let Some(block) = known.and_then(|place| self.blocks.get_mut(place)) else {
             return;
         };
-        match (kind.as_str(), block.kind) {
-            ("text_delta", Kind::Text) => {
-                let piece = take_string(&mut delta, "text").unwrap_or_default();
-                out.extend(block.append("text", piece).map(Delta::Text));
-            }
-            ("thinking_delta", Kind::Thinking) => {
-                let piece = take_string(&mut delta, "thinking").unwrap_or_default();
-                out.extend(block.append("thinking", piece).map(Delta::Reasoning));
-            }
-            ("input_json_delta", kind) => {
-                let piece = take_string(&mut delta, "partial_json").unwrap_or_default();
-                block.input.push_str(&piece);
-                if let Kind::Call(index) = kind
-                    && !piece.is_empty()
-                {
-                    out.push(Delta::ToolCall(ToolCallDelta { index, arguments: piece, ..ToolCallDelta::default() }));
+        for (key, value) in delta {
+            match (key.as_str(), block.kind, value) {
+                ("text", Kind::Text, value) => out.extend(block.append("text", value).map(Delta::Text)),
+                ("thinking", Kind::Thinking, value) => {
+                    out.extend(block.append("thinking", value).map(Delta::Reasoning));
                 }
-            }
-            ("citations_delta", _) => block.cite(delta.swap_remove("citation")),
-            ("signature_delta", _) => restate(&mut block.members, Value::Object(delta)),
-            ("text_delta" | "thinking_delta", _) => {}
-            // Whatever else there will be: texts grow, the rest is taken as it comes.
-            _ => {
-                for (key, value) in delta {
-                    match value {
-                        Value::String(piece) => drop(block.append(&key, piece)),
-                        value => restate(&mut block.members, Value::Object(Map::from_iter([(key, value)]))),
+                ("partial_json", kind, Value::String(piece)) => {
+                    block.input.push_str(&piece);
+                    if let Kind::Call(index) = kind
+                        && !piece.is_empty()
+                    {
+                        out.push(Delta::ToolCall(ToolCallDelta {
+                            index,
+                            arguments: piece,
+                            ..ToolCallDelta::default()
+                        }));
                     }
                 }
+                ("citation", _, citation) => block.cite(citation),
+                // Texts of blocks yet unknown grow; the rest, a signature too, is taken as it comes.
+                (key, Kind::Other, value @ Value::String(_)) => drop(block.append(key, value)),
+                (_, _, value) => restate(&mut block.members, Value::Object(Map::from_iter([(key, value)]))),
             }
         }
     }
@@ -234,8 +227,11 @@ impl Stream {
 }
 
 impl Block {
-    /// Appends to one of the block's texts; gives the piece back unless it is empty.
-    fn append(&mut self, key: &str, piece: String) -> Option<String> {
+    /// Appends a text to one of the block's; gives it back unless it is empty.
+    fn append(&mut self, key: &str, piece: Value) -> Option<String> {
+        let Value::String(piece) = piece else {
+            return None;
+        };
         if piece.is_empty() {
             return None;
         }
@@ -249,8 +245,8 @@ impl Block {
         Some(piece)
     }
 
-    fn cite(&mut self, citation: Option<Value>) {
-        let (Some(citation), Some(members)) = (citation, self.members.as_object_mut()) else {
+    fn cite(&mut self, citation: Value) {
+        let Some(members) = self.members.as_object_mut() else {
             return;
         };
         match members.get_mut("citations") {

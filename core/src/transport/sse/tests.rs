@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// The events of `bytes`, given in pieces of `size`.
@@ -121,4 +123,39 @@ fn memory_stays_bounded() {
         assert!(sse.frame().unwrap().is_some());
     }
     assert!(sse.buffer.capacity() <= KEPT && sse.buffer.len() < 64, "{}", sse.buffer.len());
+}
+
+#[test]
+fn nothing_that_was_said_is_printed() {
+    let mut sse = Sse::default();
+    sse.push(b"event: x\ndata: secret\n\ndata: secret");
+    let frame = sse.frame().unwrap();
+    let printed = format!("{frame:?} {sse:?}");
+    assert!(printed.contains("6 bytes") && !printed.contains("secret"), "{printed}");
+}
+
+proptest! {
+    #[test]
+    fn no_split_changes_the_events(
+        lines in prop::collection::vec("(data|event|id|: |\u{feff})?:? ?[a-zé]{0,6}(\r\n|\n|\r|\n\n|\r\r)", 0..40),
+        sizes in prop::collection::vec(1usize..40, 1..20),
+    ) {
+        let text = lines.concat();
+        let mut sse = Sse::default();
+        let mut found = Vec::new();
+        let (mut rest, mut sizes) = (text.as_bytes(), sizes.into_iter().cycle());
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(sizes.next().unwrap().min(rest.len()));
+            rest = after;
+            sse.push(piece);
+            // At most the rest of a line, as much again that was read, and the piece.
+            prop_assert!(sse.buffer.len() <= 2 * 40 + 40);
+            while let Some(frame) = sse.frame().unwrap() {
+                found.push(frame);
+            }
+        }
+        found.extend(sse.end().unwrap());
+        let found: Vec<_> = found.into_iter().map(|frame| (frame.event, String::from_utf8(frame.data).unwrap())).collect();
+        prop_assert_eq!(found, events(text.as_bytes(), usize::MAX));
+    }
 }
