@@ -1,6 +1,7 @@
 //! A stream as Python holds it: `locum.Stream` and `locum.TextStream` are its public faces.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -19,11 +20,13 @@ use crate::{errors, events, notices};
 pub(crate) struct Stream {
     source: Local<Arc<Source>>,
     reply: PyOnceLock<Py<Reply>>,
+    /// Closed because a wait for it broke off, not because its reader was done with it.
+    cut: AtomicBool,
 }
 
 impl Stream {
     pub(crate) fn new(source: Source) -> Self {
-        Self { source: Local::new(Arc::new(source)), reply: PyOnceLock::new() }
+        Self { source: Local::new(Arc::new(source)), reply: PyOnceLock::new(), cut: AtomicBool::new(false) }
     }
 
     fn source(&self) -> PyResult<&Arc<Source>> {
@@ -89,9 +92,21 @@ impl Stream {
         let Some(turn) = self.turn()? else {
             return Ok(false);
         };
-        wait(py, Process::current()?.handle(), turn.fill())?;
+        // A signal's handler raised, such as Ctrl-C's.
+        wait(py, Process::current()?.handle(), turn.fill()).inspect_err(|_| self.cut())?;
         notices::log(py, &source.router)?;
         Ok(true)
+    }
+
+    /// Closes the connections because a wait broke off.
+    fn cut(&self) {
+        self.cut.store(true, Ordering::Release);
+        self.close();
+    }
+
+    #[getter]
+    fn was_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
     }
 
     /// Closes the connections. In a forked child they are the parent's, and stay.

@@ -27,7 +27,6 @@ class Reading(Generic[T]):
 
     def __init__(self, native: _core.Stream) -> None:
         self._native = native
-        self._cut = False
 
     def __aiter__(self) -> Self:
         """Itself."""
@@ -39,6 +38,7 @@ class Reading(Generic[T]):
         Raises:
             LocumError: the answer failed, or broke off.
             Cancelled: an earlier wait was cancelled, which closed the stream.
+            RuntimeError: another task or thread waits for it already.
         """
         while (piece := self._native.take(self._only_text)) is None:
             more = self._native.wait()
@@ -48,7 +48,7 @@ class Reading(Generic[T]):
             try:
                 await more
             except BaseException:  # Cancelled, or the coroutine was closed.
-                self._break_off()
+                self._native.cut()
                 raise
         return cast("T", piece)
 
@@ -62,12 +62,7 @@ class Reading(Generic[T]):
         Other threads run meanwhile, and Ctrl-C ends the stream.
         """
         while (piece := self._native.take(self._only_text)) is None:
-            try:
-                more = self._native.wait_sync()
-            except KeyboardInterrupt:
-                self._break_off()
-                raise
-            if not more:
+            if not self._native.wait_sync():
                 self._check()
                 raise StopIteration
         return cast("T", piece)
@@ -126,13 +121,9 @@ class Reading(Generic[T]):
         """What was tried and what was passed over so far, in order; after closing, with what was spent as far as known."""
         return self._native.attempts
 
-    def _break_off(self) -> None:
-        self._cut = True
-        self._native.close()
-
     def _check(self) -> None:
         """A stream that broke off in a reader's hands must not look like one that is whole."""
-        if self._cut:
+        if self._native.was_cut:
             message = "cancelled: the stream was closed when a wait for it was cancelled"
             raise Cancelled(message, kind="cancelled", attempts=self.attempts)
 
