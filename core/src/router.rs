@@ -221,8 +221,9 @@ impl Router {
     fn seat(&self, task: &Task, choice: &Choice, options: &Options) -> Arc<dyn Seat> {
         let model = choice.model.clone();
         let rejected = self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = if task.drop_unsupported { rejected.get(&model.name()).cloned() } else { None };
-        Arc::new(ModelSeat { params: params(task, &model, options), known: known.unwrap_or_default(), model })
+        let learned = rejected.get(&model.name()).into_iter().flatten();
+        let known = learned.filter(|amend| task.drop_unsupported || !amend.drops_asked()).cloned().collect();
+        Arc::new(ModelSeat { params: params(task, &model, options), known, model })
     }
 
     fn conclude(&self, started: &Started, report: Report) -> Result<Reply, Error> {

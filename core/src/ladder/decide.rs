@@ -81,7 +81,7 @@ impl Ladder {
     pub(super) fn usable_amend(&self, candidate: usize, failure: &Failure) -> Option<Amend> {
         let amend = failure.amend.as_ref()?;
         let seat = self.seats.get(candidate)?;
-        let allowed = self.plan.drop_unsupported || !matches!(amend, Amend::Drop(_));
+        let allowed = self.plan.drop_unsupported || !amend.drops_asked();
         (allowed && seat.amends.len() < MAX_AMENDS && !seat.amends.contains(amend)).then(|| amend.clone())
     }
 

@@ -81,6 +81,14 @@ pub enum Amend {
     NoPrefill,
 }
 
+impl Amend {
+    /// Whether it leaves out something that the caller asked for, and not only what Locum adds to a request.
+    #[must_use]
+    pub fn drops_asked(&self) -> bool {
+        matches!(self, Self::Drop(parameter) if parameter != "stream_options")
+    }
+}
+
 /// One call, before any translation.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
