@@ -5,11 +5,14 @@
 
 mod convert;
 mod errors;
+mod events;
 mod mailbox;
 mod notices;
 mod reply;
 mod router;
 mod runtime;
+mod source;
+mod stream;
 mod testing;
 
 use pyo3::prelude::*;
@@ -22,11 +25,17 @@ mod _core {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
+    use crate::events::{
+        EndEvent, ReasoningEvent, RestartEvent, StartEvent, TextEvent, ToolCallDeltaEvent, ToolCallEvent, UsageEvent,
+    };
+    #[pymodule_export]
     use crate::mailbox::{Bell, Mailbox, Ticket};
     #[pymodule_export]
     use crate::reply::Reply;
     #[pymodule_export]
     use crate::router::Router;
+    #[pymodule_export]
+    use crate::stream::Stream;
     #[pymodule_export]
     use crate::testing::Mock;
 

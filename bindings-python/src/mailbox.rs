@@ -1,11 +1,11 @@
 //! How results reach an event loop: tokio's threads never touch Python.
 //!
-//! Every event loop has a **post office**: a queue of finished calls, a bell, and the futures that wait. A finished call is
-//! put into the queue; only if the queue was empty, the bell rings. The loop answers by emptying the whole queue on its own
-//! thread, where the Python objects are made. However many calls finish together, the loop wakes once.
+//! Every event loop has a **post office**: a queue of news, a bell, and the futures that wait. A call that has finished, or a
+//! stream that has more to take, is put into the queue; only if the queue was empty, the bell rings. The loop answers by emptying the whole queue on its own
+//! thread, where the Python objects are made. However much arrives together, the loop wakes once.
 //!
 //! The bell is a pipe watched by `loop.add_reader`. The loop alone owns the [`Mailbox`], through that callback: when it is
-//! closed, the mailbox goes with it, and the calls still under way are aborted. Loops without `add_reader` (Windows' default
+//! closed, the mailbox goes with it, and what is still waited for is ended. Loops without `add_reader` (Windows' default
 //! one) get a thread that waits for the bell and calls `call_soon_threadsafe`: `locum/_bell.py`.
 
 use std::collections::HashMap;
@@ -25,11 +25,21 @@ use pyo3::{PyTraverseError, PyVisit, intern};
 use tokio::task::AbortHandle;
 
 use crate::runtime::{Local, Process};
+use crate::source::{Source, Turn};
 use crate::{errors, notices, reply};
 
 type Outcome = Result<Reply, Error>;
 
-/// What has finished and was not fetched yet. Shared with the tasks, so it holds nothing of Python's.
+/// What a future waits for.
+enum Parcel {
+    Call(Outcome),
+    /// A stream has something to take, or nothing any more.
+    More,
+    /// The task panicked.
+    Broken,
+}
+
+/// What has arrived and was not fetched yet. Shared with the tasks, so it holds nothing of Python's.
 struct Queue {
     inbox: Mutex<Inbox>,
     /// For a thread that waits, where there is no pipe.
@@ -38,9 +48,8 @@ struct Queue {
 
 #[derive(Default)]
 struct Inbox {
-    /// None for a call whose task panicked.
-    finished: Vec<(u64, Option<Outcome>)>,
-    /// Holds one byte exactly while `finished` is not empty, so neither end ever blocks.
+    arrived: Vec<(u64, Parcel)>,
+    /// Holds one byte exactly while `arrived` is not empty, so neither end ever blocks.
     #[cfg(unix)]
     bell: Option<(PipeReader, PipeWriter)>,
     /// For the thread: there is something new.
@@ -54,13 +63,13 @@ impl Queue {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, id: u64, outcome: Option<Outcome>) {
+    fn push(&self, id: u64, parcel: Parcel) {
         let mut inbox = self.lock();
         if inbox.closed {
             return;
         }
-        inbox.finished.push((id, outcome));
-        if inbox.finished.len() == 1 {
+        inbox.arrived.push((id, parcel));
+        if inbox.arrived.len() == 1 {
             inbox.news = true;
             self.rung.notify_one();
             #[cfg(unix)]
@@ -76,15 +85,15 @@ impl Queue {
         self.rung.notify_all();
     }
 
-    fn take(&self) -> Vec<(u64, Option<Outcome>)> {
+    fn take(&self) -> Vec<(u64, Parcel)> {
         let mut inbox = self.lock();
         #[cfg(unix)]
-        if !inbox.finished.is_empty()
+        if !inbox.arrived.is_empty()
             && let Some((bell, _)) = &mut inbox.bell
         {
             let _ = bell.read_exact(&mut [0]);
         }
-        mem::take(&mut inbox.finished)
+        mem::take(&mut inbox.arrived)
     }
 }
 
@@ -97,16 +106,28 @@ struct Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.queue.push(self.id, None);
+            self.queue.push(self.id, Parcel::Broken);
         }
     }
 }
 
-/// A call under way.
+/// A call, or the reading of a stream, under way.
 struct Waiting {
     future: Py<PyAny>,
     task: AbortHandle,
     router: Router,
+    /// The stream.
+    source: Option<Arc<Source>>,
+}
+
+impl Waiting {
+    /// Closes its connections.
+    fn end(self) {
+        self.task.abort();
+        if let Some(source) = self.source {
+            source.close();
+        }
+    }
 }
 
 /// The post office of one event loop.
@@ -142,9 +163,7 @@ impl Drop for Post {
             mem::forget(self.queue.clone());
             return;
         };
-        for (_, waiting) in table {
-            waiting.task.abort();
-        }
+        table.into_values().for_each(Waiting::end);
         self.queue.close();
     }
 }
@@ -155,6 +174,24 @@ pub(crate) fn submit(
     router: Router,
     call: impl Future<Output = Outcome> + Send + 'static,
 ) -> PyResult<(Py<PyAny>, Ticket)> {
+    start(py, router, None, async move { Parcel::Call(call.await) })
+}
+
+/// Starts to read a stream's next batch; the running loop's future will be done when there is something to take.
+pub(crate) fn await_more(py: Python<'_>, source: &Arc<Source>, turn: Turn) -> PyResult<Py<PyAny>> {
+    let reading = async move {
+        turn.fill().await;
+        Parcel::More
+    };
+    start(py, source.router.clone(), Some(source.clone()), reading).map(|(future, _)| future)
+}
+
+fn start(
+    py: Python<'_>,
+    router: Router,
+    source: Option<Arc<Source>>,
+    work: impl Future<Output = Parcel> + Send + 'static,
+) -> PyResult<(Py<PyAny>, Ticket)> {
     static RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let event_loop = RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
     let process = Process::current()?;
@@ -164,12 +201,12 @@ pub(crate) fn submit(
     let promise = Promise { id, queue: post.queue.clone() };
     let task = process.handle().spawn(async move {
         let promise = promise;
-        let outcome = call.await;
-        promise.queue.push(promise.id, Some(outcome));
+        let parcel = work.await;
+        promise.queue.push(promise.id, parcel);
     });
     // Not too late: the queue is emptied on this very thread.
     if let Some(table) = post.waiting().get_mut() {
-        table.insert(id, Waiting { future: future.clone_ref(py), task: task.abort_handle(), router });
+        table.insert(id, Waiting { future: future.clone_ref(py), task: task.abort_handle(), router, source });
     }
     Ok((future, Ticket { post: Arc::downgrade(&post), id }))
 }
@@ -219,15 +256,15 @@ pub(crate) struct Mailbox {
 
 #[pymethods]
 impl Mailbox {
-    /// Hands every finished call to its future. The loop calls it when the bell has rung, and reports what it raises.
+    /// Hands everything that has arrived to its future. The loop calls it when the bell has rung, and reports what it raises.
     fn drain(&self, py: Python<'_>) -> PyResult<()> {
         let mut all = Ok(());
-        for (id, outcome) in self.post.queue.take() {
+        for (id, parcel) in self.post.queue.take() {
             let Some(waiting) = self.post.remove(id) else {
                 continue;
             };
-            // One call's trouble is not the others'.
-            let one = hand_over(py, &waiting, outcome);
+            // The trouble of one is not the others'.
+            let one = hand_over(py, &waiting, parcel);
             if let Err(earlier) = mem::replace(&mut all, one) {
                 earlier.write_unraisable(py, None);
             }
@@ -248,23 +285,24 @@ impl Mailbox {
 
     fn __clear__(&self) {
         let abandoned = self.post.waiting().get_mut().map(mem::take);
-        for waiting in abandoned.into_iter().flat_map(HashMap::into_values) {
-            waiting.task.abort();
-        }
+        abandoned.into_iter().flat_map(HashMap::into_values).for_each(Waiting::end);
     }
 }
 
-fn hand_over(py: Python<'_>, waiting: &Waiting, outcome: Option<Outcome>) -> PyResult<()> {
+fn hand_over(py: Python<'_>, waiting: &Waiting, parcel: Parcel) -> PyResult<()> {
     let future = waiting.future.bind(py);
     // Cancelled, but its coroutine had no turn yet to say so.
     if future.call_method0(intern!(py, "done"))?.is_truthy()? {
         return Ok(());
     }
-    match outcome {
-        Some(Ok(answer)) => future.call_method1(intern!(py, "set_result"), (reply::Reply::new(answer),))?,
-        Some(Err(error)) => future.call_method1(intern!(py, "set_exception"), (errors::exception(py, &error),))?,
-        None => {
-            let bug = PyRuntimeError::new_err("locum: the call broke off by a bug in Locum; stderr says where");
+    match parcel {
+        Parcel::Call(Ok(answer)) => future.call_method1(intern!(py, "set_result"), (reply::Reply::new(answer),))?,
+        Parcel::Call(Err(error)) => {
+            future.call_method1(intern!(py, "set_exception"), (errors::exception(py, &error),))?
+        }
+        Parcel::More => future.call_method1(intern!(py, "set_result"), (py.None(),))?,
+        Parcel::Broken => {
+            let bug = PyRuntimeError::new_err("locum: this broke off by a bug in Locum; stderr says where");
             future.call_method1(intern!(py, "set_exception"), (bug,))?
         }
     };
@@ -283,7 +321,7 @@ impl Ticket {
     /// Aborts the call and closes its connection; nothing, if it is over.
     fn cancel(&self) {
         if let Some(waiting) = self.post.upgrade().and_then(|post| post.remove(self.id)) {
-            waiting.task.abort();
+            waiting.end();
         }
     }
 }

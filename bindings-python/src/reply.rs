@@ -72,10 +72,7 @@ impl Reply {
     /// Tokens of the winning attempt, where the provider reported them.
     #[getter]
     fn usage<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        static USAGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let class = USAGE.import(py, "locum.types", "Usage")?;
-        let usage = self.reply.usage().map(|usage| named(py, class, &usage.to_value()));
-        usage.transpose()
+        self.reply.usage().map(|spent| usage(py, spent)).transpose()
     }
 
     /// USD over all attempts, where any is known.
@@ -135,11 +132,7 @@ impl Reply {
     /// What was tried and what was passed over, in order.
     #[getter]
     fn attempts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        static ATTEMPT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let class = ATTEMPT.import(py, "locum.types", "attempt")?;
-        let attempts = self.reply.attempts.iter();
-        let attempts: PyResult<Vec<_>> = attempts.map(|attempt| named(py, class, &attempt.to_value())).collect();
-        PyTuple::new(py, attempts?)
+        attempts(py, &self.reply.attempts)
     }
 
     /// The provider's own body.
@@ -165,6 +158,20 @@ impl Reply {
         let finish = self.reply.finish().unified.as_str();
         format!("Reply(task={task:?}, model={model:?}, finish={finish:?}, fallback_used={fallback_used})")
     }
+}
+
+/// Tokens, as a named tuple.
+pub(crate) fn usage(py: Python<'_>, usage: locum::Usage) -> PyResult<Bound<'_, PyAny>> {
+    static USAGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    named(py, USAGE.import(py, "locum.types", "Usage")?, &usage.to_value())
+}
+
+/// A trail, as named tuples.
+pub(crate) fn attempts<'py>(py: Python<'py>, attempts: &[locum::Attempt]) -> PyResult<Bound<'py, PyTuple>> {
+    static ATTEMPT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let class = ATTEMPT.import(py, "locum.types", "attempt")?;
+    let attempts = attempts.iter().map(|attempt| named(py, class, &attempt.to_value()));
+    PyTuple::new(py, attempts.collect::<PyResult<Vec<_>>>()?)
 }
 
 /// With a microsecond's precision, as `to_dict` has it.

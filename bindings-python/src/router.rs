@@ -10,12 +10,15 @@ use locum::{Error, Policy};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::mailbox::{Ticket, submit};
 use crate::reply::Reply;
 use crate::runtime::{Local, Process};
+use crate::source::Source;
+use crate::stream::Stream;
 use crate::{convert, errors, notices};
 
 /// How soon a blocking call notices Ctrl-C.
@@ -49,19 +52,31 @@ impl Router {
         router
     }
 
+    /// What a call of the core takes.
+    fn question(
+        task: &Bound<'_, PyAny>,
+        messages: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<(String, Value, Value)> {
+        let task =
+            convert::text(task).map_err(|trouble| errors::invalid_request(messages.py(), "", "task", trouble))?;
+        let invalid = |root| {
+            let task = task.as_str();
+            move |trouble| errors::invalid_request(messages.py(), task, root, trouble)
+        };
+        let messages = convert::to_value(messages).map_err(invalid("messages"))?;
+        let options = convert::to_options(options).map_err(invalid(""))?;
+        Ok((task, messages, options))
+    }
+
     fn call(
         &self,
         task: &Bound<'_, PyAny>,
         messages: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<(locum::Router, impl Future<Output = Result<locum::Reply, Error>> + Send + 'static)> {
-        let task =
-            convert::text(task).map_err(|trouble| errors::invalid_request(messages.py(), "", "task", trouble))?;
-        let task = task.as_str();
-        let invalid = |root| move |trouble| errors::invalid_request(messages.py(), task, root, trouble);
-        let messages = convert::to_value(messages).map_err(invalid("messages"))?;
-        let options = convert::to_options(options).map_err(invalid(""))?;
-        let (router, task) = (self.live(), task.to_owned());
+        let (task, messages, options) = Self::question(task, messages, options)?;
+        let router = self.live();
         let call = {
             let router = router.clone();
             // What is left of the reading happens in the task, off the loop's thread.
@@ -120,11 +135,22 @@ impl Router {
         notices::log(py, &router)?;
         outcome.map(Reply::new).map_err(|error| errors::exception(py, &error))
     }
+
+    /// A stream that asks nothing before it is read.
+    fn stream(
+        &self,
+        task: &Bound<'_, PyAny>,
+        messages: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Stream> {
+        let (task, messages, options) = Self::question(task, messages, options)?;
+        Ok(Stream::new(Source::new(self.live(), task, messages, options)))
+    }
 }
 
 /// Drives `call` detached from Python. On the main thread a signal handler that raises, such as Ctrl-C's, ends it: dropping
 /// the call closes its connection.
-fn wait<T: Send>(py: Python<'_>, runtime: &Handle, call: impl Future<Output = T> + Send) -> PyResult<T> {
+pub(crate) fn wait<T: Send>(py: Python<'_>, runtime: &Handle, call: impl Future<Output = T> + Send) -> PyResult<T> {
     if !on_main_thread(py)? {
         return Ok(py.detach(|| runtime.block_on(call)));
     }

@@ -1,8 +1,12 @@
-"""Counts the shared scenarios, which all three languages must run alike."""
+"""Counts the shared scenarios, which all three languages must run alike; and gives every kind of event loop."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
+from support import LOOPS
 
 _scenarios = 0
 
@@ -15,3 +19,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _scenarios:
         terminalreporter.write_line(f"conformance: {_scenarios} scenarios")
+
+
+@pytest.fixture(params=LOOPS)
+def new_loop(request: pytest.FixtureRequest) -> Callable[[], asyncio.AbstractEventLoop]:
+    return LOOPS[request.param]

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from locum import LocumError, Reply, Router
+import uvloop
+
+from locum import LocumError, Reply, Router, Stream
 from locum.testing import Mock
 
 T = TypeVar("T")
+
+# Answers as the scripted providers stream them.
+HELLO = {"answer": "Hello you there"}
+STALLS = {"answer": "Hello you there", "stream": {"stall_after": 1}}
+SILENT = {"answer": "Hello", "stream": {"stall_after": 0}}
+BREAKS = {"answer": "Hello you there", "stream": {"cut_after": 2}}
 
 KEY = "sk-python-do-not-print"
 
@@ -128,3 +137,47 @@ def run_python(code: str, *arguments: str, timeout: float = 20.0) -> subprocess.
 def dumps(value: Any) -> str:
     """Everything in it as text, to search it."""
     return json.dumps(value, default=repr, ensure_ascii=False)
+
+
+class NoReaderLoop(asyncio.SelectorEventLoop):
+    """As the default loop of Windows, it cannot watch a pipe."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        raise NotImplementedError
+
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+    "no add_reader": NoReaderLoop,
+}
+
+
+def run_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Runs a coroutine in a loop of its own."""
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        loop.close()
+
+
+def open_files() -> int:
+    """How many files the process has open."""
+    return len(os.listdir("/dev/fd"))
+
+
+def ignore(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
+    """A loop's exception handler for troubles that a test makes on purpose."""
+
+
+async def first_text(stream: Stream) -> str:
+    """The next piece of text."""
+    async for event in stream:
+        if event.type == "text":
+            return event.text
+    raise AssertionError("no text")
+
+
+def first_text_sync(stream: Stream) -> str:
+    """The same, by blocking."""
+    return next(event.text for event in stream if event.type == "text")

@@ -4,53 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-import uvloop
-from support import closed, eventually, playing, run_python, seen
+from support import closed, eventually, ignore, open_files, playing, run_in, run_python, seen
 
 import locum
 from locum import LocumError, Router
 from locum.testing import Mock
-
-T = TypeVar("T")
-
-
-class NoReaderLoop(asyncio.SelectorEventLoop):
-    """As the default loop of Windows, it cannot watch a pipe."""
-
-    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
-        raise NotImplementedError
-
-
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
-    "no add_reader": NoReaderLoop,
-}
-
-
-@pytest.fixture(params=LOOPS)
-def new_loop(request: pytest.FixtureRequest) -> Callable[[], asyncio.AbstractEventLoop]:
-    return LOOPS[request.param]
-
-
-def run_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
-    try:
-        return loop.run_until_complete(coroutine)
-    finally:
-        loop.close()
-
-
-def open_files() -> int:
-    return len(os.listdir("/dev/fd"))
 
 
 def test_it_is_a_coroutine_and_starts_when_awaited() -> None:
@@ -172,10 +138,6 @@ def test_a_loop_in_each_of_eight_threads(new_loop: Callable[[], asyncio.Abstract
         for thread in threads:
             thread.join()
         assert counts == [25] * 8
-
-
-def ignore(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
-    pass
 
 
 def test_closing_a_loop_ends_its_calls() -> None:

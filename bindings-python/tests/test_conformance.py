@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import json
 import logging
 import time
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from support import dumps, error_fields, eventually, reply_fields
+from support import dumps, error_fields, eventually, plain, reply_fields
 
 from locum import ConfigError, LocumError, Reply, Router
+from locum.stream import Stream, TextStream
 from locum.testing import Mock
 
 FOLDER = Path(__file__).parents[2] / "core" / "tests" / "conformance"
@@ -82,10 +84,21 @@ def script(scenario: dict[str, Any]) -> dict[str, Any]:
     return {**{name: [] for name in scenario["config"]["providers"]}, **scenario.get("upstream", {})}
 
 
-async def make(router: Router, call: dict[str, Any]) -> Reply | LocumError | None:
-    """The outcome of a call; None if it was cancelled."""
+CONTENT = ("text", "reasoning", "tool_call_delta")
+
+
+async def make(router: Router, call: dict[str, Any], events: list[dict[str, Any]]) -> Reply | LocumError | None:
+    """The outcome of a call, and the events of a stream; None if the caller cancelled or closed it."""
     options: dict[str, Any] = call.get("options") or {}
-    task = asyncio.create_task(router.complete(call["task"], call["messages"], **options))
+    unknown = set(options) - set(inspect.signature(router.stream if call.get("stream") else router.complete).parameters)
+    if unknown:
+        return await make_unsigned(router, call, unknown)
+    if call.get("stream"):
+        stream = router.stream(call["task"], call["messages"], **options)
+        work = read(stream.text() if call["stream"] == "text" else stream, call, events)
+    else:
+        work = router.complete(call["task"], call["messages"], **options)
+    task = asyncio.create_task(work)
     if "cancel_after_ms" in call:
         asyncio.get_running_loop().call_later(call["cancel_after_ms"] / 1000, task.cancel)
     try:
@@ -96,9 +109,70 @@ async def make(router: Router, call: dict[str, Any]) -> Reply | LocumError | Non
         return None
 
 
-def compare(outcome: Reply | LocumError | None, expect: dict[str, Any]) -> str:
+async def make_unsigned(router: Router, call: dict[str, Any], unknown: set[str]) -> LocumError:
+    """A call with options that the signature does not have: Python refuses them, and so does the core behind it."""
+    native, arguments, options = getattr(router, "_native"), (call["task"], call["messages"]), call["options"]
+    with pytest.raises(TypeError, match=unknown.pop()):
+        (router.stream if call.get("stream") else router.complete)(*arguments, **options)
+    with pytest.raises(LocumError) as refused:
+        if call.get("stream"):
+            await Stream(native.stream(*arguments, options)).collect()
+        else:
+            await native.submit(*arguments, options)[0]
+    return refused.value
+
+
+async def read(stream: Stream | TextStream, call: dict[str, Any], events: list[dict[str, Any]]) -> Reply | None:
+    """Reads a stream as the call says; its reply, if it comes to its end."""
+    content = 0
+    async with stream:
+        async for event in stream:
+            fields = event_fields(event)
+            events.append(fields)
+            if fields["type"] not in CONTENT:
+                continue
+            content += 1
+            if content == 1:
+                await asyncio.sleep(call.get("pause_ms", 0) / 1000)
+            if content == call.get("close_after"):
+                await stream.aclose()
+    return stream.reply
+
+
+def event_fields(event: Any) -> dict[str, Any]:
+    """An event as the scenarios write it."""
+    if isinstance(event, str):
+        return {"type": "text", "text": event}
+    fields = {"type": event.type, **{name: plain(getattr(event, name)) for name in event.__match_args__}}
+    if event.type == "end":
+        del fields["reply"]
+    return fields
+
+
+def merged(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events with neighbours of one kind put together."""
+    out: list[dict[str, Any]] = []
+    for event in events:
+        last = out[-1] if out else {}
+        same = last.get("type") == event["type"] in CONTENT and last.get("index") == event.get("index")
+        if not same:
+            out.append(dict(event))
+            continue
+        for name in ("text", "arguments"):
+            if name in event:
+                last[name] += event[name]
+        for name in ("id", "name"):
+            if last.get(name) is None and name in event:
+                last[name] = event[name]
+    return out
+
+
+def compare(outcome: Reply | LocumError | None, call: dict[str, Any]) -> str:
     """Compares an outcome; answers with all that can be printed of it."""
+    expect = call["expect"]
     if outcome is None:
+        if "close_after" in call:
+            return ""
         assert expect.get("error") == {"kind": "cancelled"}, "cancelled unexpectedly"
         return ""
     if isinstance(outcome, LocumError):
@@ -163,10 +237,13 @@ def run_calls(scenario: dict[str, Any], router: Router) -> str:
         printed = repr(router)
         for call in scenario["calls"]:
             begin = time.perf_counter()
-            outcome = await make(router, call)
+            events: list[dict[str, Any]] = []
+            outcome = await make(router, call, events)
             took = (time.perf_counter() - begin) * 1000
             expect = call["expect"]
-            printed += compare(outcome, expect)
+            printed += compare(outcome, call) + dumps(events)
+            if "events" in expect:
+                matches(merged(events), expect["events"], "events")
             assert took <= expect.get("within_ms", float("inf")), f"took {took} ms"
             assert took >= expect.get("not_before_ms", 0), f"took only {took} ms"
         return printed

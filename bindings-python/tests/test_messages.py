@@ -316,17 +316,17 @@ def test_every_option_is_handed_on_under_its_own_name(monkeypatch: pytest.Monkey
         def submit(self, task: str, messages: Any, options: dict[str, Any]) -> Any:
             raise Heard(options)
 
-        complete_sync = submit
+        complete_sync = stream = submit
 
     router = Router({"tasks": {"chat": {"primary": "ollama/small"}}})
     monkeypatch.setattr(router, "_native", Recorder())
-    for method in (Router.complete, Router.complete_sync):
+    for method in (Router.complete, Router.complete_sync, Router.stream):
         names = [name for name, it in inspect.signature(method).parameters.items() if it.kind is it.KEYWORD_ONLY]
         given: Any = {name: f"the {name}" for name in names}
         with pytest.raises(Heard) as caught:
             if method is Router.complete:
                 asyncio.run(router.complete("chat", "Hi", **given))
             else:
-                router.complete_sync("chat", "Hi", **given)
+                method(router, "chat", "Hi", **given)
         assert len(names) > 10
         assert caught.value.args == (given,)

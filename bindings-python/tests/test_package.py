@@ -46,6 +46,15 @@ def test_both_calls_take_the_same_options() -> None:
         assert f"\n    {option.name}: " in str(inspect.getdoc(Router.complete))
 
 
+def test_streams_take_the_options_of_calls_and_their_own() -> None:
+    of_calls, options = (inspect.signature(method).parameters for method in (Router.complete, Router.stream))
+    assert {**of_calls, **options}.keys() - options.keys() == {"upstream"}
+    assert options.keys() - of_calls.keys() == {"reasoning_events", "tool_call_deltas"}
+    for option in list(options.values())[3:]:
+        assert (option.kind, option.default) == (inspect.Parameter.KEYWORD_ONLY, None)
+    assert getattr(locum.stream, "__self__") is getattr(locum.complete, "__self__")
+
+
 def test_a_reply_cannot_be_changed_or_made() -> None:
     with playing({"a": [{"answer": "[1]"}]}) as (_, router):
         reply = router.complete_sync("chat", "Hi")

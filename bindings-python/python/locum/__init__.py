@@ -6,7 +6,18 @@
 >>> reply.text, reply.model
 """
 
-from locum._core import Reply, __version__
+from locum._core import (
+    EndEvent,
+    ReasoningEvent,
+    Reply,
+    RestartEvent,
+    StartEvent,
+    TextEvent,
+    ToolCallDeltaEvent,
+    ToolCallEvent,
+    UsageEvent,
+    __version__,
+)
 from locum.errors import (
     Authentication,
     Cancelled,
@@ -30,7 +41,8 @@ from locum.errors import (
     Unsupported,
 )
 from locum.router import DefaultRouter, Router
-from locum.types import Attempt, Finish, Messages, Partial, ToolCall, Usage
+from locum.stream import Stream, TextStream
+from locum.types import Attempt, Event, Finish, Messages, Partial, ToolCall, Usage
 
 __all__ = [
     "Attempt",
@@ -40,6 +52,8 @@ __all__ = [
     "ConnectionFailed",
     "ContentFiltered",
     "ContextOverflow",
+    "EndEvent",
+    "Event",
     "Finish",
     "InvalidRequest",
     "LocumError",
@@ -52,18 +66,28 @@ __all__ = [
     "PermissionDenied",
     "QuotaExceeded",
     "RateLimited",
+    "ReasoningEvent",
     "Refused",
     "Reply",
     "RequestTooLarge",
+    "RestartEvent",
     "Router",
     "ServerError",
+    "StartEvent",
+    "Stream",
+    "TextEvent",
+    "TextStream",
     "Timeout",
     "ToolCall",
+    "ToolCallDeltaEvent",
+    "ToolCallEvent",
     "Unsupported",
     "Usage",
+    "UsageEvent",
     "__version__",
     "complete",
     "complete_sync",
+    "stream",
 ]
 
 _default = DefaultRouter()
@@ -73,3 +97,6 @@ complete = _default.complete
 
 complete_sync = _default.complete_sync
 """``Router.complete_sync`` of the same router."""
+
+stream = _default.stream
+"""``Router.stream`` of the same router."""

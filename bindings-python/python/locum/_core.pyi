@@ -1,13 +1,32 @@
-"""The native half of ``locum``: private, but for ``Reply``."""
+"""The native half of ``locum``: private, but for ``Reply`` and the events."""
 
 from asyncio import Future
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, final
+from typing import Any, ClassVar, Literal, final
 
-from locum.types import Attempt, ErrorKind, Finish, Messages, ToolCall, Usage
+from locum.types import Attempt, ErrorKind, Event, Finish, Messages, ToolCall, Usage
 
-__all__ = ["KINDS", "Bell", "Mailbox", "Mock", "Reply", "Router", "Ticket", "__version__", "run_cli"]
+__all__ = [
+    "KINDS",
+    "Bell",
+    "EndEvent",
+    "Mailbox",
+    "Mock",
+    "ReasoningEvent",
+    "Reply",
+    "RestartEvent",
+    "Router",
+    "StartEvent",
+    "Stream",
+    "TextEvent",
+    "Ticket",
+    "ToolCallDeltaEvent",
+    "ToolCallEvent",
+    "UsageEvent",
+    "__version__",
+    "run_cli",
+]
 
 __version__: str
 KINDS: tuple[ErrorKind, ...]
@@ -77,6 +96,146 @@ class Reply:
         """Everything but ``raw``, as plain data."""
 
 @final
+class StartEvent:
+    """The first content is about to come; until then a change of the candidate goes unseen."""
+
+    type: ClassVar[Literal["start"]]
+    __match_args__ = ("model",)
+    def __new__(cls, model: str) -> StartEvent: ...
+    @property
+    def model(self) -> str:
+        """Who speaks, as ``provider/model``."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class TextEvent:
+    """More of the text; a refusal's words too."""
+
+    type: ClassVar[Literal["text"]]
+    __match_args__ = ("text",)
+    def __new__(cls, text: str) -> TextEvent: ...
+    @property
+    def text(self) -> str:
+        """The piece."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class ReasoningEvent:
+    """More of the visible reasoning."""
+
+    type: ClassVar[Literal["reasoning"]]
+    __match_args__ = ("text",)
+    def __new__(cls, text: str) -> ReasoningEvent: ...
+    @property
+    def text(self) -> str:
+        """The piece."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class ToolCallDeltaEvent:
+    """A piece of a tool call, for those who asked for these."""
+
+    type: ClassVar[Literal["tool_call_delta"]]
+    __match_args__ = ("index", "id", "name", "arguments")
+    def __new__(cls, index: int, id: str | None, name: str | None, arguments: str) -> ToolCallDeltaEvent: ...
+    @property
+    def index(self) -> int:
+        """Which call of the answer, from 0."""
+    @property
+    def id(self) -> str | None:
+        """Its id, with the first piece."""
+    @property
+    def name(self) -> str | None:
+        """The tool's name, with the first piece."""
+    @property
+    def arguments(self) -> str:
+        """More of the arguments' JSON text."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class ToolCallEvent:
+    """A complete tool call."""
+
+    type: ClassVar[Literal["tool_call"]]
+    __match_args__ = ("id", "name", "arguments")
+    def __new__(cls, id: str, name: str, arguments: str) -> ToolCallEvent: ...
+    @property
+    def id(self) -> str:
+        """The result's message names it as ``tool_call_id``."""
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+    @property
+    def arguments(self) -> str:
+        """JSON text, as the model wrote it."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class RestartEvent:
+    """What came so far is void: the answer begins anew."""
+
+    type: ClassVar[Literal["restart"]]
+    __match_args__ = ("model", "kind", "reason")
+    def __new__(cls, model: str, kind: ErrorKind, reason: str) -> RestartEvent: ...
+    @property
+    def model(self) -> str:
+        """Who speaks from now on, as ``provider/model``."""
+    @property
+    def kind(self) -> ErrorKind:
+        """Why the earlier answer broke off."""
+    @property
+    def reason(self) -> str:
+        """The same, as a sentence."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class UsageEvent:
+    """Tokens of the attempt that answered."""
+
+    type: ClassVar[Literal["usage"]]
+    __match_args__ = ("usage",)
+    def __new__(cls, usage: Usage) -> UsageEvent: ...
+    @property
+    def usage(self) -> Usage:
+        """The tokens."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class EndEvent:
+    """The answer is whole; nothing follows."""
+
+    type: ClassVar[Literal["end"]]
+    __match_args__ = ("reply",)
+    def __new__(cls, reply: Reply) -> EndEvent: ...
+    @property
+    def reply(self) -> Reply:
+        """All of it, with the trail."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Stream:
+    def choose_text(self) -> None: ...
+    def take(self, text: bool) -> Event | str | None: ...
+    def wait(self) -> Future[None] | None: ...
+    def wait_sync(self) -> bool: ...
+    def cut(self) -> None: ...
+    @property
+    def was_cut(self) -> bool: ...
+    def close(self) -> None: ...
+    @property
+    def reply(self) -> Reply | None: ...
+    @property
+    def attempts(self) -> tuple[Attempt, ...]: ...
+
+@final
 class Router:
     @staticmethod
     def from_config(config: Mapping[str, Any]) -> Router: ...
@@ -87,6 +246,7 @@ class Router:
     def tasks(self) -> list[str]: ...
     def submit(self, task: str, messages: Messages, options: dict[str, Any]) -> tuple[Future[Reply], Ticket]: ...
     def complete_sync(self, task: str, messages: Messages, options: dict[str, Any]) -> Reply: ...
+    def stream(self, task: str, messages: Messages, options: dict[str, Any]) -> Stream: ...
 
 @final
 class Ticket:

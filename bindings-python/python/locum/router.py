@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from locum import _core
+from locum.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
 
-    from locum.types import Messages
+    from locum.types import Messages, OnBreak, Upstream
 
 __all__ = ["Router"]
 
@@ -76,6 +77,8 @@ class Router:
         allow_fallback: bool | None = None,
         extra_body: Mapping[str, Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        upstream: Upstream | None = None,
+        on_break: OnBreak | None = None,
     ) -> _core.Reply:
         """Completes ``messages`` as ``task`` says: the primary, and its stand-ins where it fails.
 
@@ -102,6 +105,8 @@ class Router:
             allow_fallback: Whether stand-ins may serve this call; a pinned model implies they may not.
             extra_body: Members to set in the request body, by provider name.
             idempotency_key: Sent as ``Idempotency-Key`` with every attempt.
+            upstream: ``unary`` or ``stream``: how the provider is asked, whatever the task says.
+            on_break: What follows when a streamed answer breaks off: ``error``, ``restart`` or ``resume``.
 
         Raises:
             LocumError: by kind, with the whole trail in ``attempts``.
@@ -126,6 +131,8 @@ class Router:
                 "allow_fallback": allow_fallback,
                 "extra_body": extra_body,
                 "idempotency_key": idempotency_key,
+                "upstream": upstream,
+                "on_break": on_break,
             },
         )
         try:
@@ -155,6 +162,8 @@ class Router:
         allow_fallback: bool | None = None,
         extra_body: Mapping[str, Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        upstream: Upstream | None = None,
+        on_break: OnBreak | None = None,
     ) -> _core.Reply:
         """The same as :meth:`complete` for code without an event loop: blocks until the reply is there.
 
@@ -180,8 +189,80 @@ class Router:
                 "allow_fallback": allow_fallback,
                 "extra_body": extra_body,
                 "idempotency_key": idempotency_key,
+                "upstream": upstream,
+                "on_break": on_break,
             },
         )
+
+    def stream(
+        self,
+        task: str,
+        messages: Messages,
+        *,
+        customer: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_output_tokens: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        timeout_ms: int | None = None,
+        model: str | None = None,
+        allow_fallback: bool | None = None,
+        extra_body: Mapping[str, Mapping[str, Any]] | None = None,
+        idempotency_key: str | None = None,
+        on_break: OnBreak | None = None,
+        reasoning_events: bool | None = None,
+        tool_call_deltas: bool | None = None,
+    ) -> Stream:
+        """Streams the answer to ``messages``, as ``task`` says: events, or with ``.text()`` nothing but the text.
+
+        Until the first content a failing candidate is replaced unseen; what follows when an answer breaks off later is
+        ``on_break``. Nothing is asked before the stream is read, and failures are raised where the next event would have
+        come.
+
+        Args:
+            task: As for :meth:`complete`, and so are all arguments but these:
+            messages: OpenAI chat messages.
+            on_break: ``error`` raises with what came so far in ``partial``. ``restart`` lets another candidate answer
+                from the beginning, after a :class:`RestartEvent`. ``resume`` lets another go on from there.
+            reasoning_events: Whether visible reasoning comes as events, as it does by default. Without them, reasoning
+                does not keep a failing candidate from being replaced unseen.
+            tool_call_deltas: Whether tool calls also come piece by piece; by default they come when they are complete.
+
+        Raises:
+            InvalidRequest: the arguments are no JSON data. Everything else is raised when the stream is read.
+        """
+        native = self._native.stream(
+            task,
+            messages,
+            {
+                "customer": customer,
+                "metadata": metadata,
+                "tools": tools,
+                "tool_choice": tool_choice,
+                "response_format": response_format,
+                "temperature": temperature,
+                "top_p": top_p,
+                "max_output_tokens": max_output_tokens,
+                "stop": stop,
+                "seed": seed,
+                "reasoning_effort": reasoning_effort,
+                "timeout_ms": timeout_ms,
+                "model": model,
+                "allow_fallback": allow_fallback,
+                "extra_body": extra_body,
+                "idempotency_key": idempotency_key,
+                "on_break": on_break,
+                "reasoning_events": reasoning_events,
+                "tool_call_deltas": tool_call_deltas,
+            },
+        )
+        return Stream(native)
 
     def __repr__(self) -> str:
         """Names the tasks."""

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
+from locum import _core
+
 __all__ = [
     "Attempt",
     "Dataclass",
     "ErrorKind",
+    "Event",
     "Finish",
     "FinishReason",
     "Messages",
     "Model",
     "Next",
+    "OnBreak",
     "Outcome",
     "Partial",
     "ToolCall",
+    "Upstream",
     "Usage",
 ]
 
@@ -46,6 +51,25 @@ Outcome: TypeAlias = Literal["ok", "failed", "skipped", "cancelled", "hedged_out
 
 Next: TypeAlias = Literal["retry", "fallback", "race", "fail"]
 """What was decided after an attempt."""
+
+Upstream: TypeAlias = Literal["unary", "stream"]
+"""How a provider is asked for a whole answer: for all at once, or for a stream."""
+
+OnBreak: TypeAlias = Literal["error", "restart", "resume"]
+"""What follows when an answer breaks off after its first content was delivered: the error with what came so far, another
+candidate's answer from its beginning, or another candidate's from where it broke off."""
+
+Event: TypeAlias = (
+    _core.StartEvent
+    | _core.TextEvent
+    | _core.ReasoningEvent
+    | _core.ToolCallDeltaEvent
+    | _core.ToolCallEvent
+    | _core.RestartEvent
+    | _core.UsageEvent
+    | _core.EndEvent
+)
+"""What a stream brings: told apart by class or by ``type``."""
 
 ErrorKind: TypeAlias = Literal[
     "rate_limited",

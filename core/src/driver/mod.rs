@@ -123,6 +123,13 @@ impl Run {
         self.job.ladder.attempts()
     }
 
+    /// The caller takes its time, as it does anyway while it holds what it was just given.
+    pub(crate) fn pause(&mut self) {
+        if self.begin.is_some() {
+            self.handed.get_or_insert_with(Instant::now);
+        }
+    }
+
     /// Ends the call: every connection is closed, and the trail tells of it.
     pub(crate) fn cancel(&mut self) {
         if self.begin.is_some() && !self.over {

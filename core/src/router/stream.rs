@@ -89,6 +89,14 @@ impl EventStream {
         }
     }
 
+    /// Says that the time until the next read is the reader's own. It need not be said after an event; it is for readers
+    /// that look for more, find none yet, and turn to what they have.
+    pub fn pause(&mut self) {
+        if let State::Running(_, started) = &mut self.state {
+            started.run.pause();
+        }
+    }
+
     /// Closes the connections. No further events come; [`EventStream::attempts`] tells what was spent.
     pub fn close(&mut self) {
         let state = std::mem::replace(&mut self.state, State::Over(None));
@@ -164,6 +172,11 @@ impl TextStream {
     #[must_use]
     pub fn reply(&self) -> Option<&Reply> {
         self.reply.as_deref()
+    }
+
+    /// As [`EventStream::pause`].
+    pub fn pause(&mut self) {
+        self.events.pause();
     }
 
     /// Closes the connections. No further text comes.
