@@ -1,7 +1,8 @@
 //! Executes the ladder's actions: attempts, timers, cancellation. Decides nothing.
 //!
 //! A run is polled by whoever waits for it and has no task of its own: it reads from a provider only while its caller
-//! asks for more, and dropping it drops every connection.
+//! asks for more, and dropping it drops every connection. (When a stream is over, a task may take its connection to the end of
+//! the body, so that it can be used again.)
 
 mod conceal;
 mod exchange;

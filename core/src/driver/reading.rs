@@ -3,10 +3,12 @@
 use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+use tokio::time::timeout;
 
 use super::conceal::Secrets;
 use super::exchange::{Brought, broken, brought, too_large};
@@ -16,8 +18,8 @@ use crate::transport::sse::{Frame, Sse, TooLong};
 use crate::transport::{MAX_BODY, MAX_LINE, Phase, TransportError};
 use crate::types::{Failure, Request};
 
-/// How many further pieces of a body are looked at for its end when its answer is over.
-const LAST_PIECES: usize = 4;
+/// How long the end of a body may come after the end of its stream; a connection that is open longer is closed.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 pub(super) struct Reading {
     status: u16,
@@ -83,7 +85,7 @@ impl Reading {
                 return Poll::Ready(None);
             }
             if self.ended || self.decoder.stage() == Stage::Over {
-                self.drain(cx);
+                self.drain();
                 return Poll::Ready(Some(self.finish()));
             }
             match self.body.poll_next_unpin(cx) {
@@ -148,13 +150,14 @@ impl Reading {
         self.failure = Some(Failure { status: Some(self.status), in_stream: true, ..failure });
     }
 
-    /// A connection whose body was read to its end can serve the next call; its end mostly comes with the last event.
-    fn drain(&mut self, cx: &mut Context<'_>) {
-        for _ in 0..LAST_PIECES {
-            if self.drained || !matches!(self.body.poll_next_unpin(cx), Poll::Ready(Some(Ok(_)))) {
-                return;
-            }
+    /// A connection whose body was read to its end can serve the next call. The end follows the last event, but not always
+    /// at once, and nobody waits for it.
+    fn drain(&mut self) {
+        if mem::replace(&mut self.drained, true) || self.decoder.stage() != Stage::Over {
+            return;
         }
+        let mut body = mem::replace(&mut self.body, stream::empty().boxed());
+        tokio::spawn(timeout(LAST_WORDS, async move { while let Some(Ok(_)) = body.next().await {} }));
     }
 
     fn finish(&mut self) -> Result<Brought, Failure> {

@@ -29,6 +29,8 @@ pub(super) struct Request {
     pub(super) keep_alive: bool,
     /// The client reads chunked bodies.
     pub(super) chunked: bool,
+    /// The number of the connection that it came by.
+    pub(super) connection: u64,
 }
 
 impl Request {
@@ -59,6 +61,7 @@ impl From<io::Error> for Gone {
 pub(super) struct Wire {
     pub(super) stream: TcpStream,
     unread: BytesMut,
+    connection: u64,
 }
 
 struct Head {
@@ -75,8 +78,8 @@ enum Length {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, unread: BytesMut::new() }
+    pub(super) fn new(stream: TcpStream, connection: u64) -> Self {
+        Self { stream, unread: BytesMut::new(), connection }
     }
 
     /// The next request, read whole.
@@ -103,6 +106,7 @@ impl Wire {
             headers: head.headers,
             body,
             keep_alive: head.keep_alive,
+            connection: self.connection,
             chunked: head.chunked,
         })
     }
@@ -187,7 +191,7 @@ impl Wire {
 
     /// The socket, and a future that is ready when the client has closed it.
     pub(super) fn watched(&mut self) -> (&TcpStream, impl Future<Output = ()>) {
-        let Self { stream, unread } = self;
+        let Self { stream, unread, .. } = self;
         (&*stream, hung_up(stream, unread))
     }
 

@@ -27,6 +27,8 @@ pub struct Seen {
     pub upstream: String,
     /// Which request of this upstream it is, from 0.
     pub n: u64,
+    /// Which connection it came by, from 0 for the mock's first.
+    pub connection: u64,
     /// `POST`, …
     pub method: String,
     /// Path and query.
@@ -54,6 +56,7 @@ impl Seen {
         json!({
             "upstream": self.upstream,
             "n": self.n,
+            "connection": self.connection,
             "method": self.method,
             "path": self.path,
             "headers": self.headers,
@@ -155,6 +158,7 @@ impl Log {
         let mut seen = Seen {
             upstream: upstream.to_owned(),
             n: 0,
+            connection: request.connection,
             method: request.method.to_string(),
             path: without_secrets(&request.target),
             headers: headers(request),

@@ -31,11 +31,13 @@ pub(super) struct Shared {
 /// Serves until stopped.
 pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
+    let mut count = 0;
     let grace = loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve(stream, Arc::clone(&shared)));
+                    connections.spawn(serve(stream, count, Arc::clone(&shared)));
+                    count += 1;
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -56,10 +58,10 @@ async fn stopped(shared: &Shared) -> Duration {
     told.ok().and_then(|grace| *grace).unwrap_or_default()
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+async fn serve(stream: TcpStream, number: u64, shared: Arc<Shared>) {
     // Without it small pieces would wait for acknowledgements; a socket that refuses the option still works.
     let _ = stream.set_nodelay(true);
-    let mut wire = Wire::new(stream);
+    let mut wire = Wire::new(stream, number);
     loop {
         let request = tokio::select! {
             request = wire.request() => request,
