@@ -11,4 +11,5 @@ mod command;
 mod mailbox;
 mod router;
 mod runtime;
+mod stream;
 mod testing;

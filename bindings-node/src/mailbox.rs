@@ -1,14 +1,15 @@
 //! How results come back: a queue for each JavaScript thread, and one wake for all that is in it.
 //!
-//! A call becomes a task of the runtime. When it ends, the task puts its result into the queue and wakes the JavaScript
-//! thread only if the queue was empty; the thread then takes all there is. No task ever touches a JavaScript value.
+//! A call, and each batch of a stream, becomes a task of the runtime. When it ends, the task puts its result into the queue
+//! and wakes the JavaScript thread only if the queue was empty; the thread then takes all there is. No task ever touches a
+//! JavaScript value.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
-use locum::{Error, Reply, Router};
+use locum::{Reply, Router};
 use napi::bindgen_prelude::{External, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
@@ -16,21 +17,24 @@ use napi_derive::napi;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::router::{RouterHandle, Settlement, invalid, parse};
+use crate::router::{Request, RouterHandle, Settlement};
 use crate::runtime::runtime;
+use crate::stream::{StreamHandle, batch};
 
 /// Weak: it keeps no event loop alive by itself.
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-type Result<T> = std::result::Result<T, Error>;
+type Result<T> = std::result::Result<T, locum::Error>;
 
-/// A finished call: its ticket, the envelope as JSON, and what it is about.
+/// What a finished call or a batch brought: its ticket, the envelope as JSON, and what ended with it.
 type Letter = (u32, String, Option<External<Settlement>>);
+
+/// An envelope, and the call's result where this is its end.
+pub(crate) type Brought = (Value, Option<Result<Reply>>);
 
 struct Settled {
     ticket: u32,
     envelope: String,
-    /// None after a panic.
     result: Option<Result<Reply>>,
 }
 
@@ -75,23 +79,18 @@ impl Mailbox {
     /// [`Mailbox::cancel`]. While calls are under way the event loop stays alive.
     #[napi]
     pub fn complete(&mut self, env: &Env, router: &RouterHandle, ticket: u32, request: String) -> napi::Result<()> {
-        let runtime = runtime()?;
-        if self.under_way.is_empty() {
-            self.keep_alive(env, true);
-        }
-        let (cancel, cancelled) = oneshot::channel();
-        self.under_way.insert(ticket, cancel);
-        let queue = Arc::clone(&self.queue);
         let router = router.inner.clone();
-        runtime.spawn(async move {
-            // Without this a panic would leave the caller waiting for ever.
-            let result = AssertUnwindSafe(call(&router, &request, cancelled)).catch_unwind().await;
-            queue.push(settle(ticket, &router, result.ok()));
-        });
-        Ok(())
+        self.start(env, ticket, router.clone(), move |cancelled| call(router, request, cancelled))
     }
 
-    /// Cancels a call; its result still comes. Nothing happens if it has come already.
+    /// Asks a stream for what it has next. Only one such batch may be under way. When it is cancelled it comes empty.
+    #[napi]
+    pub fn read(&mut self, env: &Env, stream: &StreamHandle, ticket: u32) -> napi::Result<()> {
+        let source = Arc::clone(&stream.source);
+        self.start(env, ticket, stream.router.clone(), move |cancelled| batch(source, cancelled))
+    }
+
+    /// Cancels a call or a batch; its result still comes. Nothing happens if it has come already.
     #[napi]
     pub fn cancel(&mut self, ticket: u32) {
         if let Some(cancel) = self.under_way.get_mut(&ticket) {
@@ -120,6 +119,33 @@ impl Mailbox {
             .collect()
     }
 
+    /// Runs what `work` makes of the sign that it is cancelled.
+    fn start<F>(
+        &mut self,
+        env: &Env,
+        ticket: u32,
+        router: Router,
+        work: impl FnOnce(oneshot::Receiver<()>) -> F,
+    ) -> napi::Result<()>
+    where
+        F: Future<Output = Brought> + Send + 'static,
+    {
+        let runtime = runtime()?;
+        if self.under_way.is_empty() {
+            self.keep_alive(env, true);
+        }
+        let (cancel, cancelled) = oneshot::channel();
+        self.under_way.insert(ticket, cancel);
+        let queue = Arc::clone(&self.queue);
+        let work = work(cancelled);
+        runtime.spawn(async move {
+            // Without this a panic would leave the caller waiting for ever.
+            let brought = AssertUnwindSafe(work).catch_unwind().await;
+            queue.push(settle(ticket, &router, brought.ok()));
+        });
+        Ok(())
+    }
+
     /// Whether the event loop has to wait for this mailbox.
     fn keep_alive(&self, env: &Env, alive: bool) {
         let wake = self.queue.wake.raw();
@@ -137,23 +163,26 @@ impl Mailbox {
     }
 }
 
-async fn call(router: &Router, request: &str, cancelled: oneshot::Receiver<()>) -> Result<Reply> {
-    let mut request = parse("request", request)?;
-    let mut take = |member: &str| request.get_mut(member).map(Value::take).unwrap_or_default();
-    let Value::String(task) = take("task") else {
-        return Err(invalid("task", "expected a string"));
+async fn call(router: Router, request: String, cancelled: oneshot::Receiver<()>) -> Brought {
+    let result = match Request::read(&request) {
+        Ok(Request { task, messages, options }) => {
+            router.complete_value(task, messages, options).cancel_on(cancelled.map(drop)).await
+        }
+        Err(error) => Err(error),
     };
-    let (messages, options) = (take("messages"), take("options"));
-    router.complete_value(task, messages, options).cancel_on(cancelled.map(drop)).await
+    let envelope = match &result {
+        Ok(reply) => json!({"reply": reply.to_value()}),
+        Err(error) => json!({"error": error.to_value()}),
+    };
+    (envelope, Some(result))
 }
 
-fn settle(ticket: u32, router: &Router, result: Option<Result<Reply>>) -> Settled {
-    let mut envelope = match &result {
-        Some(Ok(reply)) => json!({"reply": reply.to_value()}),
-        Some(Err(error)) => json!({"error": error.to_value()}),
+/// `brought` is none after a panic.
+fn settle(ticket: u32, router: &Router, brought: Option<Brought>) -> Settled {
+    let (mut envelope, result) = brought.unwrap_or_else(|| {
         // What it panicked with may quote a prompt.
-        None => json!({"bug": "locum failed inside; the panic is on standard error"}),
-    };
+        (json!({"bug": "locum failed inside; the panic is on standard error"}), None)
+    });
     let notices = router.take_notices();
     if let (Some(envelope), false) = (envelope.as_object_mut(), notices.is_empty()) {
         envelope.insert("notices".to_owned(), notices.into());

@@ -73,12 +73,31 @@ pub fn trail(settlement: &External<Settlement>) -> String {
     }
 }
 
+/// What a call or a stream asks for.
+pub(crate) struct Request {
+    pub(crate) task: String,
+    pub(crate) messages: Value,
+    pub(crate) options: Value,
+}
+
+impl Request {
+    /// Reads `{task, messages, options}`.
+    pub(crate) fn read(json: &str) -> Result<Self, Error> {
+        let mut request = parse("request", json)?;
+        let mut take = |member: &str| request.get_mut(member).map(Value::take).unwrap_or_default();
+        let Value::String(task) = take("task") else {
+            return Err(invalid("task", "expected a string"));
+        };
+        Ok(Self { task, messages: take("messages"), options: take("options") })
+    }
+}
+
 /// Reads JSON that TypeScript wrote; it fails for what JavaScript takes for JSON and Rust does not.
 pub(crate) fn parse(place: &str, json: &str) -> Result<Value, Error> {
     serde_json::from_str(json).map_err(|error| invalid(place, &format!("no valid JSON: {error}")))
 }
 
-pub(crate) fn invalid(place: &str, problem: &str) -> Error {
+fn invalid(place: &str, problem: &str) -> Error {
     ParseError { path: place.to_owned(), problem: problem.to_owned() }.into()
 }
 

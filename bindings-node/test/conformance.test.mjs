@@ -75,10 +75,12 @@ async function make(router, call, path, printed) {
     timer = setTimeout(() => controller.abort('the scenario cancels'), call.cancel_after_ms)
   }
   const begin = performance.now()
+  const events = []
   let result
   let which = 'reply'
   try {
-    result = await router.complete(call.task, call.messages, options)
+    if (call.stream) result = await read(router.stream(call.task, call.messages, options), call, events)
+    else result = await router.complete(call.task, call.messages, options)
   } catch (error) {
     if (!(error instanceof LocumError)) throw error
     result = error
@@ -86,6 +88,13 @@ async function make(router, call, path, printed) {
   }
   const took = performance.now() - begin
   clearTimeout(timer)
+  if (expect.events !== undefined) match(merged(events), expect.events, `${path}.events`)
+  if (call.close_after !== undefined) {
+    assert.equal(which, 'reply', `${path}: ended with an error: ${inspect(result)}`)
+    assert.equal(result, null, `${path}: there is a reply after all`)
+    if (expect.within_ms !== undefined) assert.ok(took <= expect.within_ms, `${path}: took ${took} ms`)
+    return
+  }
   const shown = [inspect(result, { depth: 9 }), String(result), JSON.stringify(result), String(result.stack), result.trail()]
   printed.push(...shown, JSON.stringify(result.raw))
   assert.ok(expect[which] !== undefined, `${path}: ended with an unexpected ${which}: ${shown[0]}`)
@@ -93,6 +102,35 @@ async function make(router, call, path, printed) {
   if (expect.attempts !== undefined) match(result.attempts, expect.attempts, `${path}.attempts`)
   if (expect.within_ms !== undefined) assert.ok(took <= expect.within_ms, `${path}: took ${took} ms`)
   if (expect.not_before_ms !== undefined) assert.ok(took >= expect.not_before_ms, `${path}: took ${took} ms`)
+}
+
+/** Reads a stream as `call` says, adds what comes to `events`, and gives the reply. */
+async function read(stream, call, events) {
+  const content = ['text', 'reasoning', 'tool_call_delta']
+  const source = call.stream === 'text' ? stream.text() : stream
+  let contents = 0
+  for await (const item of source) {
+    const event = typeof item === 'string' ? { type: 'text', text: item } : item
+    events.push(event)
+    if (!content.includes(event.type)) continue
+    contents += 1
+    if (contents === 1 && call.pause_ms !== undefined) await new Promise((resolve) => setTimeout(resolve, call.pause_ms))
+    if (contents === call.close_after) break
+  }
+  return stream.reply
+}
+
+/** Neighbours as one: how an answer is cut into pieces is nobody's promise. */
+function merged(events) {
+  const all = []
+  for (const event of events) {
+    const last = all.at(-1)
+    const same = last?.type === event.type
+    if (same && (event.type === 'text' || event.type === 'reasoning')) last.text += event.text
+    else if (same && event.type === 'tool_call_delta' && last.index === event.index) last.arguments += event.arguments
+    else all.push({ ...event })
+  }
+  return all
 }
 
 async function compareLog(mock, scenario) {

@@ -4,7 +4,7 @@
  *
  * @internal
  */
-import type { Attempt, Partial as Received, Usage } from './types.js'
+import type { Attempt, Partial as Received, StreamEvent, Usage } from './types.js'
 
 /** An object as the core wrote it. Its shape is proven by the tests, not by the compiler. */
 export type Wire = any
@@ -44,4 +44,9 @@ export function attempts(wire: Wire[]): Attempt[] {
     next: line.next,
     nextReason: line.next_reason,
   }))
+}
+
+/** The others are the same in both languages. */
+export function event(wire: Wire): StreamEvent {
+  return wire.type === 'usage' ? { type: 'usage', usage: usage(wire.usage) as Usage } : wire
 }

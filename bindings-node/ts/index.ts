@@ -9,8 +9,9 @@
  * console.log(reply.text, reply.model, reply.fallbackUsed)
  * ```
  */
-export { Router, complete } from './router.js'
+export { Router, complete, stream } from './router.js'
 export type { Reply } from './reply.js'
+export type { Stream, TextStream } from './stream.js'
 export {
   AbortError,
   AuthenticationError,

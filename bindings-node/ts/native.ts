@@ -11,6 +11,13 @@ export interface RouterHandle {
   takeNotices(): string[]
 }
 
+/** A stream in the core. */
+export interface StreamHandle {
+  cancel(): void
+  close(): void
+  attempts(): string
+}
+
 /** Scripted providers in the core. */
 export interface MockHandle {
   url(name: string): string | null
@@ -24,16 +31,18 @@ export type Settlement = { [settlement]: never }
 
 interface Mailbox {
   complete(router: RouterHandle, ticket: number, request: string): void
+  read(stream: StreamHandle, ticket: number): void
   cancel(ticket: number): void
   drain(): [ticket: number, envelope: string, settlement: Settlement | null][]
 }
 
-/** Where a router or a mock is asked for and a string comes back, it is the error as JSON. */
+/** Where a router, a stream or a mock is asked for and a string comes back, it is the error as JSON. */
 interface Addon {
   Mailbox: new (wake: () => void) => Mailbox
   openConfig(config: string): RouterHandle | string
   openFile(path: string): RouterHandle | string
   openDefault(): RouterHandle | string
+  openStream(router: RouterHandle, request: string, text: boolean): StreamHandle | string
   errorKinds(): string[]
   rawBody(settlement: Settlement): string | null
   trail(settlement: Settlement): string
@@ -41,7 +50,10 @@ interface Addon {
   runCli(args: string[]): number
 }
 
-/** What a call brought. `envelope` is JSON: `{reply}`, `{error}` or `{bug}`, and `notices` if there are any. */
+/**
+ * What a call or a batch brought. `envelope` is JSON: `{reply}`, `{error}` or `{bug}`; of a stream, also `items` and
+ * `closed`; and `notices` if there are any.
+ */
 export interface Letter {
   envelope: string
   settlement: Settlement | null
@@ -61,42 +73,46 @@ const mailbox = new addon.Mailbox(() => {
 })
 
 /** Makes a call. `request` is `{task, messages, options}` as JSON. When `signal` aborts, the core is told and settles it. */
-export function send(router: RouterHandle, request: string, signal: AbortSignal | undefined): Promise<Letter> {
-  return new Promise((resolve, reject) => {
-    const ticket = (lastTicket = (lastTicket + 1) >>> 0)
-    try {
-      mailbox.complete(router, ticket, request)
-    } catch (error) {
-      reject(error)
-      return
-    }
-    const unfollow = signal && follow(signal, ticket)
-    waiting.set(ticket, (letter) => {
-      unfollow?.()
-      resolve(letter)
-    })
-  })
+export async function send(router: RouterHandle, request: string, signal: AbortSignal | undefined): Promise<Letter> {
+  const { letter, cancel } = post((ticket) => mailbox.complete(router, ticket, request))
+  const unfollow = signal && follow(signal, cancel)
+  try {
+    return await letter
+  } finally {
+    unfollow?.()
+  }
 }
 
-/** The calls that a signal cancels, and its one listener: with one for each call, Node would warn of a leak. */
-const followers = new WeakMap<AbortSignal, { tickets: Set<number>; cancel: () => void }>()
+/** Asks a stream for its next batch. After `cancel` it comes at once. */
+export function readBatch(stream: StreamHandle): { letter: Promise<Letter>; cancel: () => void } {
+  return post((ticket) => mailbox.read(stream, ticket))
+}
 
-/** Cancels the call when `signal` aborts, until the function that is returned is called. */
-function follow(signal: AbortSignal, ticket: number): () => void {
+function post(start: (ticket: number) => void): { letter: Promise<Letter>; cancel: () => void } {
+  const ticket = (lastTicket = (lastTicket + 1) >>> 0)
+  start(ticket)
+  return { letter: new Promise((resolve) => waiting.set(ticket, resolve)), cancel: () => mailbox.cancel(ticket) }
+}
+
+/** What a signal cancels, and its one listener: with one for each call, Node would warn of a leak. */
+const followers = new WeakMap<AbortSignal, { all: Set<() => void>; cancel: () => void }>()
+
+/** Calls `cancel` when `signal` aborts, until the function that is returned is called. */
+export function follow(signal: AbortSignal, cancel: () => void): () => void {
   let found = followers.get(signal)
   if (!found) {
-    const tickets = new Set<number>()
-    found = { tickets, cancel: () => tickets.forEach((ticket) => mailbox.cancel(ticket)) }
+    const all = new Set<() => void>()
+    found = { all, cancel: () => all.forEach((each) => each()) }
     followers.set(signal, found)
     signal.addEventListener('abort', found.cancel)
   }
-  const { tickets, cancel } = found
-  tickets.add(ticket)
+  const { all, cancel: listener } = found
+  all.add(cancel)
   return () => {
-    tickets.delete(ticket)
-    if (tickets.size > 0) return
-    followers.delete(signal)
-    signal.removeEventListener('abort', cancel)
+    all.delete(cancel)
+    if (all.size > 0) return
+    if (followers.get(signal)?.all === all) followers.delete(signal)
+    signal.removeEventListener('abort', listener)
   }
 }
 

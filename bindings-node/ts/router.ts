@@ -1,21 +1,30 @@
-/** Routers: calls go to the core, and what comes back is a reply or is thrown. */
+/** Routers: calls go to the core, and what comes back is a reply, a stream, or is thrown. */
 import { fileURLToPath } from 'node:url'
 
-import { AbortError, ConfigError, InvalidRequestError, errorOf } from './errors.js'
-import { attempts, type Wire } from './fields.js'
+import { aborted, ask, warn } from './call.js'
+import { ConfigError, errorOf } from './errors.js'
+import type { Wire } from './fields.js'
 import { Unwritable, write } from './json.js'
-import { type Letter, type RouterHandle, type Settlement, addon, send } from './native.js'
+import { type Letter, type RouterHandle, addon, send } from './native.js'
 import { Reply } from './reply.js'
-import type { Config, EitherCase, Message, Options } from './types.js'
+import { Source } from './source.js'
+import { Stream } from './stream.js'
+import type { Config, EitherCase, Message, Options, StreamOptions } from './types.js'
 
 /** A router of the core on its way into a `Router`. */
 class Opened {
   constructor(readonly handle: RouterHandle) {}
 }
 
+let handleOf: (router: Router) => RouterHandle
+
 /** Completes tasks. Calls of one router share its connections. An idle router does not keep the process alive. */
 export class Router {
   readonly #handle: RouterHandle
+
+  static {
+    handleOf = (router) => router.#handle
+  }
 
   /**
    * A router for a configuration as an object, in camelCase or snake_case.
@@ -25,7 +34,7 @@ export class Router {
   constructor(config: EitherCase<Config>) {
     const { handle } = config instanceof Opened ? config : opened(addon.openConfig(configText(config)))
     this.#handle = handle
-    for (const notice of handle.takeNotices()) warn(notice)
+    warn(handle.takeNotices())
   }
 
   /**
@@ -64,14 +73,22 @@ export class Router {
    * @throws {LocumError} of the class that fits its kind
    */
   async complete(task: string, messages: string | readonly Message[], options?: Options | null): Promise<Reply> {
-    if (typeof task !== 'string') throw invalid('', 'task', 'expected a string')
-    if (options != null && (typeof options !== 'object' || Array.isArray(options))) throw invalid(task, 'options', 'expected an object')
-    const { signal, ...rest } = options ?? {}
-    if (signal != null && !isSignal(signal)) throw invalid(task, 'signal', 'expected an AbortSignal')
-    if (signal?.aborted) throw aborted(signal, task)
-    const request = requestText(task, messages, rest)
-    const letter = await send(this.#handle, request, signal ?? undefined)
-    return read(letter, signal ?? undefined, task)
+    const { request, signal, task: name } = ask(task, messages, options)
+    return read(await send(this.#handle, request, signal), signal, name)
+  }
+
+  /**
+   * Streams the answer to `messages`, as `task` says. Until the first content a failing candidate is replaced unseen; what
+   * follows when one breaks off later is the task's `onBreak`.
+   *
+   * It returns at once, and nothing is asked before the first event is. Whatever `complete` would reject with, wrong
+   * arguments too, is thrown by the read that meets it. When `options.signal` aborts, the connections are closed, and the
+   * next read throws as `complete` does.
+   *
+   * @param messages OpenAI chat messages, or one string; what is changed in them later has no effect
+   */
+  stream(task: string, messages: string | readonly Message[], options?: StreamOptions | null): Stream {
+    return new Stream(new Source(() => this.#handle, task, messages, options))
   }
 }
 
@@ -82,8 +99,19 @@ let byDefault: Router | undefined
  * `./locum.toml`. It is read with the first call.
  */
 export async function complete(task: string, messages: string | readonly Message[], options?: Options | null): Promise<Reply> {
-  byDefault ??= Router.fromDefault()
-  return await byDefault.complete(task, messages, options)
+  return await defaultRouter().complete(task, messages, options)
+}
+
+/**
+ * Streams the answer to `messages`, with the router of the default configuration. That is read with the first call or the
+ * first event, and what is wrong with it is thrown then.
+ */
+export function stream(task: string, messages: string | readonly Message[], options?: StreamOptions | null): Stream {
+  return new Stream(new Source(() => handleOf(defaultRouter()), task, messages, options))
+}
+
+function defaultRouter(): Router {
+  return (byDefault ??= Router.fromDefault())
 }
 
 function opened(result: RouterHandle | string): Opened {
@@ -101,45 +129,13 @@ function configText(config: object): string {
   }
 }
 
-function requestText(task: string, messages: unknown, options: object): string {
-  try {
-    return write({ task, messages, options })
-  } catch (error) {
-    if (!(error instanceof Unwritable)) throw error
-    // The core names options without a prefix.
-    throw invalid(task, error.place.replace(/^options\./, '') || 'request', error.problem, error.cause)
-  }
-}
-
-function invalid(task: string, place: string, problem: string, cause?: unknown): InvalidRequestError {
-  const message = `${task && `${task}: `}invalid_request: ${place}: ${problem}`
-  return new InvalidRequestError({ kind: 'invalid_request', message, task: task || null }, { cause })
-}
-
-/** By its shape: it may come from another realm. */
-function isSignal(signal: Partial<AbortSignal>): boolean {
-  return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function'
-}
-
 /** The reply of a finished call, or its error as an exception with the stack of the caller. */
 function read({ envelope, settlement }: Letter, signal: AbortSignal | undefined, task: string): Reply {
   const { reply, error, bug, notices } = JSON.parse(envelope) as Wire
-  for (const notice of notices ?? []) warn(notice)
+  warn(notices)
   // What the caller no longer wants is not handed over, even if it came first.
   if (signal?.aborted) throw aborted(signal, task, error ?? reply, settlement)
   if (settlement === null) throw new Error(bug)
   if (error) throw errorOf(error, settlement)
   return new Reply(reply, settlement)
-}
-
-function aborted(signal: AbortSignal, task: string, wire?: Wire, settlement: Settlement | null = null): unknown {
-  const reason: unknown = signal.reason
-  if (reason instanceof DOMException) return reason
-  const message = wire?.kind === 'cancelled' ? wire.message : `${task}: cancelled by the caller`
-  const trail = wire ? attempts(wire.attempts) : []
-  return new AbortError({ kind: 'cancelled', message, task, attempts: trail }, { cause: reason }, settlement)
-}
-
-function warn(notice: string): void {
-  process.emitWarning(notice, 'LocumWarning')
 }

@@ -1,4 +1,5 @@
 /** The shapes of what goes in and what comes out. */
+import type { Reply } from './reply.js'
 
 /** `maxLatencyMs` → `max_latency_ms`. */
 type SnakeCase<S extends string> = S extends `${infer C}${infer Rest}`
@@ -99,7 +100,34 @@ export type Options = EitherCase<CallOptions> & {
   signal?: AbortSignal | null
 }
 
-export interface CallOptions extends Params {
+/** What may be said beside task and messages of a stream. Null and undefined mean: not set. */
+export type StreamOptions = EitherCase<StreamCallOptions> & {
+  /** Ends the stream and closes its connections. */
+  signal?: AbortSignal | null
+}
+
+export interface CallOptions extends CommonOptions {
+  /** How the provider is asked. */
+  upstream?: Upstream | null
+}
+
+export interface StreamCallOptions extends CommonOptions {
+  /**
+   * Whether visible reasoning comes as events, as it does by default. Without them, reasoning does not keep a failing
+   * candidate from being replaced unseen.
+   */
+  reasoningEvents?: boolean | null
+  /** Whether tool calls also come piece by piece; by default they come when they are complete. */
+  toolCallDeltas?: boolean | null
+}
+
+/** How a provider is asked for an answer that is wanted whole. */
+export type Upstream = 'unary' | 'stream'
+
+/** What follows when an answer breaks off: its error, another answer from the start, or another that goes on from there. */
+export type OnBreak = 'error' | 'restart' | 'resume'
+
+export interface CommonOptions extends Params {
   /** For whom the call is made. */
   customer?: string | null
   /** Free labels of the call. */
@@ -117,6 +145,8 @@ export interface CallOptions extends Params {
   extraBody?: Readonly<Record<string, object>> | null
   /** Sent as `Idempotency-Key` with every attempt. */
   idempotencyKey?: string | null
+  /** What follows when the answer breaks off, whatever the task says. */
+  onBreak?: OnBreak | null
 }
 
 /** What `locum.toml` holds, as an object. */
@@ -144,6 +174,12 @@ export interface ModelConfig extends Params {
   /** `provider/model`. */
   use: string
   timeoutMs?: number
+  /** How long the first content of a stream may take. */
+  firstTokenMs?: number
+  /** How long a stream may bring nothing. */
+  idleMs?: number
+  /** Whether the model continues an assistant message at the end of the chat, for `onBreak: 'resume'`. */
+  prefill?: boolean
   contextWindow?: number
   lacks?: readonly ('tools' | 'vision' | 'json_schema')[]
   extraBody?: object
@@ -162,6 +198,11 @@ export interface TaskConfig extends Params {
   fallbackOn?: readonly ('content_filter' | 'refusal' | 'invalid_output' | 'length')[]
   strict?: readonly ('auth' | 'permission')[]
   dropUnsupported?: boolean
+  /** How providers are asked for answers that are wanted whole. */
+  upstream?: Upstream
+  onBreak?: OnBreak
+  firstTokenMs?: number
+  idleMs?: number
 }
 
 /** Why the model stopped: in Locum's word, and in the provider's where it gave one. */
@@ -216,3 +257,22 @@ export interface Attempt {
   next: 'retry' | 'fallback' | 'race' | 'fail' | null
   nextReason: string | null
 }
+
+/** What a stream brings: `start`, then content, at last `usage` (where known) and `end`. */
+export type StreamEvent =
+  /** The first content is about to come, from `model` (`provider/model`); until then a change of the candidate goes unseen. */
+  | { type: 'start'; model: string }
+  /** More of the text; a refusal's words too. */
+  | { type: 'text'; text: string }
+  /** More of the visible reasoning. */
+  | { type: 'reasoning'; text: string }
+  /** More of the tool call at `index` of the answer: its id and name with the first piece. Only with `toolCallDeltas`. */
+  | { type: 'tool_call_delta'; index: number; id: string | null; name: string | null; arguments: string }
+  /** What came so far is void: the answer begins anew, from `model`. Why, as a kind and as a sentence. */
+  | { type: 'restart'; model: string; kind: ErrorKind; reason: string }
+  /** A complete tool call. `arguments` is JSON text, as the model wrote it. */
+  | { type: 'tool_call'; id: string; name: string; arguments: string }
+  /** Tokens of the attempt that answered. */
+  | { type: 'usage'; usage: Usage }
+  /** The answer is whole; nothing follows. */
+  | { type: 'end'; reply: Reply }
