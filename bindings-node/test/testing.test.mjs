@@ -13,7 +13,7 @@ test('what was asked is in the log', async (t) => {
   await router.complete('support_chat', 'Hi', { customer: 'acme' })
   const [seen] = mock.log()
   assert.deepEqual(Object.keys(seen).sort(), [
-    'answeredMs', 'atMs', 'body', 'closedMs', 'headers', 'method', 'n', 'path', 'sentChunks', 'status', 'upstream',
+    'answeredMs', 'atMs', 'body', 'closedMs', 'connection', 'headers', 'method', 'n', 'path', 'sentChunks', 'status', 'upstream',
   ])
   assert.equal(seen.upstream, 'a')
   assert.equal(seen.method, 'POST')

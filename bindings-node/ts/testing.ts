@@ -48,6 +48,8 @@ export interface Seen {
   closedMs: number | null
   /** How many content chunks of a stream were written so far; 0 where the answer is whole. */
   sentChunks: number
+  /** Which connection it came by, from 0: equal numbers mean that it was used again. */
+  connection: number
 }
 
 /** Providers that play a script on a port of 127.0.0.1, until they are closed. They do not keep the process alive. */
@@ -89,6 +91,7 @@ export class Mock {
       answeredMs: seen.answered_ms,
       closedMs: seen.closed_ms,
       sentChunks: seen.sent_chunks,
+      connection: seen.connection,
     }))
   }
 
