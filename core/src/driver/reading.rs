@@ -189,7 +189,7 @@ impl Reading {
 /// A connection that ends too early cut the stream; one that breaks says so itself.
 fn cut(error: TransportError) -> Failure {
     match error.phase {
-        Phase::Cut => Failure::new(ErrorKind::TruncatedStream, error.message),
+        Phase::Cut => Failure::new(ErrorKind::TruncatedStream, "the connection ended before the answer was whole"),
         _ => broken(error),
     }
 }

@@ -38,6 +38,16 @@ try {
     const { prompt_tokens, completion_tokens, input_tokens, output_tokens } = hello.raw.usage
     checked(`${kind} usage`, [hello.usage.input, hello.usage.output], [prompt_tokens ?? input_tokens, completion_tokens ?? output_tokens])
 
+    const streamed = await router.stream('t', [{ role: 'user', content: 'hello' }]).collect()
+    checked(`${kind} stream text`, [streamed.text, streamed.finish.unified], ['Hi there!', 'stop'])
+    const pieces = []
+    for await (const piece of router.stream('t', 'hello').text()) pieces.push(piece)
+    checked(`${kind} stream pieces`, [pieces.join(''), pieces.length > 0], ['Hi there!', true])
+    const streamedCall = await router.stream('t', 'weather', { tools }).collect()
+    checked(`${kind} stream tool call`, streamedCall.toolCalls.map((call) => [call.function.name, JSON.parse(call.function.arguments)]), [['get_weather', { city: 'Oslo' }]])
+    const refused = await router.stream('t', 'overload').collect().then(() => null, (error) => error)
+    checked(`${kind} stream overload`, refused?.kind, 'overloaded')
+
     const call = await router.complete('t', 'weather', { tools })
     checked(`${kind} tool call`, [call.toolCalls[0].function.name, JSON.parse(call.toolCalls[0].function.arguments)], ['get_weather', { city: 'Oslo' }])
     checked(`${kind} tool finish`, call.finish.unified, 'tool_calls')
