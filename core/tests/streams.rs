@@ -200,6 +200,20 @@ async fn a_key_that_is_quoted_in_a_stream_is_taken_out() {
 }
 
 #[tokio::test]
+async fn text_asked_for_too_late_is_never_spliced() {
+    let script = json!({"b": [{"answer": WORDS, "stream": {"cut_after": 3}}], "a": [{"answer": "other words"}]});
+    let (_mock, router) = play(script, json!({"on_break": "restart"})).await;
+    let mut events = router.stream("t", "Hi");
+    first_text(&mut events).await;
+    let mut text = events.text();
+    let mut last = None;
+    while let Some(piece) = text.next().await {
+        last = Some(piece);
+    }
+    assert_eq!(last.unwrap().unwrap_err().kind(), ErrorKind::TruncatedStream);
+}
+
+#[tokio::test]
 async fn text_alone_has_its_reply_at_the_end() {
     let answer = json!({"text": WORDS, "reasoning": "Let me count."});
     let (_mock, router) = play(json!({"b": [{"answer": answer}], "a": []}), json!({})).await;

@@ -199,6 +199,11 @@ impl Stream for TextStream {
             match ready!(self.events.poll_next_unpin(cx)) {
                 Some(Ok(Event::Text(text))) => return Poll::Ready(Some(Ok(text))),
                 Some(Ok(Event::End(reply))) => self.reply = Some(reply),
+                // Possible only where events were read before the text was asked for.
+                Some(Ok(Event::Restart { kind, reason, .. })) => {
+                    self.events.close();
+                    return Poll::Ready(Some(Err(Error::new(kind, reason))));
+                }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
