@@ -48,6 +48,33 @@ fn one_event_of_nonsense_is_passed_over_and_two_are_a_break() {
     }
 }
 
+/// What a status would have said must be told from the words.
+#[test]
+fn errors_that_lost_their_status() {
+    let per_minute = "Request too large for m on tokens per min (TPM): Limit 30000, Requested 30601.";
+    let per_day = "Rate limit reached for m on tokens per day (TPD): Limit 100000, Used 92808, Requested 9550.";
+    let rate = |words: &str| json!({"error": {"message": words, "type": "tokens", "code": "rate_limit_exceeded"}});
+    let flat = |words: &str| json!({"message": words});
+    let cases = [
+        (rate(per_minute), "request_too_large", Some("tpm")),
+        (rate(per_day), "provider_quota", Some("daily")),
+        (flat("This key is limited to 1000 API calls / month."), "provider_quota", Some("daily")),
+        (flat("Too many tokens per day, please wait before trying again."), "provider_quota", Some("daily")),
+        (flat("Too many tokens, please wait before trying again."), "rate_limited", None),
+        (flat("too many tokens: size limit exceeded"), "context_overflow", None),
+        (flat("Your account is not authorized to invoke this API operation."), "permission", None),
+        (json!({"Message": "User x is not authorized to perform: y"}), "permission", None),
+        (flat("You don't have access to the model with the specified model ID."), "permission", None),
+        (flat("the daily backup job got in the way"), "server_error", None),
+    ];
+    for (data, kind, subkind) in cases {
+        for name in ["", "error"] {
+            let failure = stream_text(Format::Chat, &Setup::default(), &error_event((name, &data))).result.unwrap_err();
+            assert_eq!((failure.kind.as_str(), failure.subkind), (kind, subkind), "{data}");
+        }
+    }
+}
+
 /// Every shape of an error, and what it means.
 fn errors() -> Vec<(&'static str, Value, &'static str)> {
     let busy = json!({"type": "overloaded_error", "message": "Overloaded"});
