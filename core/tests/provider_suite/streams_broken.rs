@@ -48,6 +48,19 @@ fn one_event_of_nonsense_is_passed_over_and_two_are_a_break() {
     }
 }
 
+/// What comes behind the finish reason takes nothing from the answer, and fills no list of warnings.
+#[test]
+fn nonsense_behind_the_finish_reason_is_passed_over() {
+    let (before, terminal) = hello(Format::Chat);
+    let nonsense = [json!("{\"choi"), json!("nonsense"), json!({"error": {"message": "x"}})];
+    let behind: Vec<Value> = nonsense.iter().cycle().take(150).cloned().collect();
+    for done in [vec![], terminal[1..].to_vec()] {
+        let events = [before.clone(), terminal[..1].to_vec(), behind.clone(), done].concat();
+        let got = stream(Format::Chat, &events).result.unwrap();
+        assert_eq!((got.text.as_str(), got.warnings.len()), ("Hello.", 2), "{:?}", got.warnings);
+    }
+}
+
 /// What a status would have said must be told from the words.
 #[test]
 fn errors_that_lost_their_status() {
