@@ -48,6 +48,13 @@ fn one_event_of_nonsense_is_passed_over_and_two_are_a_break() {
     }
 }
 
+#[test]
+fn the_word_null_is_no_finish_reason() {
+    let said = json!({"id": "c-1", "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "null"}]});
+    assert_eq!(kind_of(Format::Chat, std::slice::from_ref(&said)), "truncated_stream");
+    assert_eq!(kind_of(Format::Chat, &[said, ending("stop")]), "ok");
+}
+
 /// What comes behind the finish reason takes nothing from the answer, and fills no list of warnings.
 #[test]
 fn nonsense_behind_the_finish_reason_is_passed_over() {
