@@ -98,10 +98,6 @@ impl Reading {
                         self.sse.push(&piece);
                     }
                 }
-                Poll::Ready(Some(Err(error))) if self.whole() => {
-                    self.warnings.push(format!("the stream broke after the answer was whole ({})", error.message));
-                    (self.ended, self.drained) = (true, true);
-                }
                 Poll::Ready(Some(Err(error))) => self.fail(cut(error)),
                 Poll::Ready(None) => {
                     (self.ended, self.drained) = (true, true);
@@ -145,8 +141,13 @@ impl Reading {
         }
     }
 
+    /// Ends the reading; an answer that is whole stands.
     fn fail(&mut self, failure: Failure) {
         (self.ended, self.drained) = (true, true);
+        if self.whole() {
+            self.warnings.push(format!("the stream broke after the answer was whole ({})", failure.message));
+            return;
+        }
         self.failure = Some(Failure { status: Some(self.status), in_stream: true, ..failure });
     }
 

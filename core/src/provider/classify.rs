@@ -156,7 +156,9 @@ impl Case<'_> {
     /// Limits of rate and allowance: which window they speak of, and whether the request could ever fit.
     fn by_window(&self, rows: &[&Rows]) -> Option<Verdict> {
         let text = self.body.text.as_str();
-        let limited = [413, 429].contains(&self.status);
+        // An error inside a 200 has lost its status; its words must say that it is about a limit.
+        let unstated = self.status == 200 && ["limit", "quota", "too many"].iter().any(|word| text.contains(word));
+        let limited = unstated || [413, 429].contains(&self.status);
         // Google words every limit, per minute or per day, as an exceeded quota; only the quota's id tells.
         let google = self.body.is("resource_exhausted");
         if google && self.status == 429 {
@@ -183,7 +185,7 @@ impl Case<'_> {
             "/ month",
             "monthly",
         ];
-        if self.status == 429 && LONG.iter().any(|window| text.contains(window)) {
+        if (unstated || self.status == 429) && LONG.iter().any(|window| text.contains(window)) {
             return Some((ProviderQuota, Some("daily")));
         }
         None
@@ -238,7 +240,9 @@ impl Case<'_> {
     }
 
     fn misfit(&self, certain: bool) -> Option<Verdict> {
-        if !certain && !ABOUT_REQUEST.contains(&self.status) {
+        // Bedrock's "too many tokens, please wait" is about the rate.
+        let waits = self.body.text.contains("please wait before trying again");
+        if !certain && (waits || !ABOUT_REQUEST.contains(&self.status)) {
             return None;
         }
         Some(match overflow::misfit(&self.body, certain)? {

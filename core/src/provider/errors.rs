@@ -238,7 +238,7 @@ pub(super) fn inside(value: &Value) -> Option<ErrorBody> {
                 || word("type") == Some("error")
                 || word("object") == Some("error")
                 || (!answers
-                    && (word("message").is_some_and(|words| !words.is_empty())
+                    && (["message", "Message"].iter().any(|key| word(key).is_some_and(|words| !words.is_empty()))
                         || map.get("detail").is_some_and(|detail| {
                             (detail.is_string() || detail.is_array()) && states_something(detail)
                         })))

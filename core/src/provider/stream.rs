@@ -19,7 +19,7 @@ pub(super) struct Base {
     head: HttpAnswer,
     now: u64,
     rules: [&'static Rows; 2],
-    /// An event that made no sense was passed over; there is no second time.
+    /// An event that made no sense was passed over; before the answer is whole there is no second time.
     skipped: bool,
     warnings: Vec<String>,
     /// Tokens so far.
@@ -66,7 +66,7 @@ impl Base {
     /// Reads the JSON of an event; `error_in` finds the error in it.
     ///
     /// # Errors
-    /// The second event that is no JSON object.
+    /// The second event that is no JSON object, unless the answer is whole.
     pub(super) fn open(
         &mut self,
         frame: &Frame,
@@ -89,12 +89,12 @@ impl Base {
         match (error_in(&value), value) {
             (Some(error), value) => Ok(Event::Error(error, Some(value))),
             (None, Value::Object(map)) => Ok(Event::Object(map)),
-            _ if self.skipped => {
+            _ if self.skipped && self.stage == Stage::Open => {
                 Err(self.failed(ErrorKind::TruncatedStream, "the stream holds events that are not JSON"))
             }
             _ => {
+                self.warn("an event of the stream was not JSON and was passed over".to_owned());
                 self.skipped = true;
-                self.warnings.push("an event of the stream was not JSON and was passed over".to_owned());
                 Ok(Event::Nothing)
             }
         }
@@ -105,12 +105,19 @@ impl Base {
         let answer = HttpAnswer { body: Bytes::copy_from_slice(&frame.data), ..self.head.clone() };
         let mut failure = classify::failure(&self.kind, &answer, parsed, error, self.now, &self.rules);
         if self.stage > Stage::Open {
-            self.warnings.push(format!("an error came after the end of the answer: {}", failure.kind));
+            self.warn(format!("an error came after the end of the answer: {}", failure.kind));
             return Ok(());
         }
         failure.usage = self.usage;
         failure.cost = self.cost;
         Err(failure)
+    }
+
+    /// Says it once, however often the stream gives cause.
+    fn warn(&mut self, warning: String) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// The failure of a stream that ended before its answer was whole.

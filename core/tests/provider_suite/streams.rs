@@ -159,6 +159,12 @@ fn usage_is_taken_wherever_it_is_sent() {
             ending("stop"),
             json!({"choices": [], "usage": {"completion_tokens": 4, "total_tokens": 13, "prompt_tokens": null}}),
         ],
+        // A total belongs to the counts beside it.
+        vec![
+            with(hi(), "usage", usage(9, 1)),
+            ending("stop"),
+            json!({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4}}),
+        ],
     ];
     for events in spellings {
         let (fed, completion) = answer(Format::Chat, &events);

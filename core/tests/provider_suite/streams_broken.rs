@@ -48,6 +48,53 @@ fn one_event_of_nonsense_is_passed_over_and_two_are_a_break() {
     }
 }
 
+#[test]
+fn the_word_null_is_no_finish_reason() {
+    let said = json!({"id": "c-1", "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "null"}]});
+    assert_eq!(kind_of(Format::Chat, std::slice::from_ref(&said)), "truncated_stream");
+    assert_eq!(kind_of(Format::Chat, &[said, ending("stop")]), "ok");
+}
+
+/// What comes behind the finish reason takes nothing from the answer, and fills no list of warnings.
+#[test]
+fn nonsense_behind_the_finish_reason_is_passed_over() {
+    let (before, terminal) = hello(Format::Chat);
+    let nonsense = [json!("{\"choi"), json!("nonsense"), json!({"error": {"message": "x"}})];
+    let behind: Vec<Value> = nonsense.iter().cycle().take(150).cloned().collect();
+    for done in [vec![], terminal[1..].to_vec()] {
+        let events = [before.clone(), terminal[..1].to_vec(), behind.clone(), done].concat();
+        let got = stream(Format::Chat, &events).result.unwrap();
+        assert_eq!((got.text.as_str(), got.warnings.len()), ("Hello.", 2), "{:?}", got.warnings);
+    }
+}
+
+/// What a status would have said must be told from the words.
+#[test]
+fn errors_that_lost_their_status() {
+    let per_minute = "Request too large for m on tokens per min (TPM): Limit 30000, Requested 30601.";
+    let per_day = "Rate limit reached for m on tokens per day (TPD): Limit 100000, Used 92808, Requested 9550.";
+    let rate = |words: &str| json!({"error": {"message": words, "type": "tokens", "code": "rate_limit_exceeded"}});
+    let flat = |words: &str| json!({"message": words});
+    let cases = [
+        (rate(per_minute), "request_too_large", Some("tpm")),
+        (rate(per_day), "provider_quota", Some("daily")),
+        (flat("This key is limited to 1000 API calls / month."), "provider_quota", Some("daily")),
+        (flat("Too many tokens per day, please wait before trying again."), "provider_quota", Some("daily")),
+        (flat("Too many tokens, please wait before trying again."), "rate_limited", None),
+        (flat("too many tokens: size limit exceeded"), "context_overflow", None),
+        (flat("Your account is not authorized to invoke this API operation."), "permission", None),
+        (json!({"Message": "User x is not authorized to perform: y"}), "permission", None),
+        (flat("You don't have access to the model with the specified model ID."), "permission", None),
+        (flat("the daily backup job got in the way"), "server_error", None),
+    ];
+    for (data, kind, subkind) in cases {
+        for name in ["", "error"] {
+            let failure = stream_text(Format::Chat, &Setup::default(), &error_event((name, &data))).result.unwrap_err();
+            assert_eq!((failure.kind.as_str(), failure.subkind), (kind, subkind), "{data}");
+        }
+    }
+}
+
 /// Every shape of an error, and what it means.
 fn errors() -> Vec<(&'static str, Value, &'static str)> {
     let busy = json!({"type": "overloaded_error", "message": "Overloaded"});

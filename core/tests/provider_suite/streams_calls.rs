@@ -135,6 +135,43 @@ fn tool_calls_of_odd_servers() {
     assert_eq!(calls(&got), [["a", "run", "\"ls -l\""]]);
 }
 
+/// A new id and the name with every piece, with and without an index: what is half written tells.
+#[test]
+fn pieces_under_ever_new_ids() {
+    for index in [json!(0), json!("0"), Value::Null] {
+        let piece = |id: &str, arguments: &str| json!({"tool_calls": [{"index": index, "id": id, "function": {"name": "go", "arguments": arguments}}]});
+        let (_, got) = chat(
+            &[
+                piece("a", ""),
+                piece("b", "{\"x\":"),
+                piece("c", "\"\\\"}"),
+                piece("d", "{\"}"),
+                piece("e", "{\"x\":[1"),
+                piece("f", "]}"),
+                piece("g", ""),
+                piece("h", ""),
+            ],
+            "tool_calls",
+        );
+        let want =
+            [["a", "go", "{\"x\":\"\\\"}{\"}"], ["e", "go", "{\"x\":[1]}"], ["g", "go", "{}"], ["h", "go", "{}"]];
+        assert_eq!(calls(&got), want, "{index}");
+    }
+}
+
+#[test]
+fn an_index_may_be_a_string() {
+    let piece = |index: &str, name: Option<&str>, arguments: &str| json!({"tool_calls": [{"index": index, "function": {"name": name, "arguments": arguments}}]});
+    let pieces = [
+        piece("0", Some("go"), ""),
+        piece("1", Some("look"), ""),
+        piece("0", None, "{\"x\":1}"),
+        piece("1", None, "[]"),
+    ];
+    let (_, got) = chat(&pieces, "tool_calls");
+    assert_eq!(calls(&got), [["call_c-1_0", "go", "{\"x\":1}"], ["call_c-1_1", "look", "[]"]]);
+}
+
 #[test]
 fn half_written_calls_behind_a_length_are_left_out() {
     let call = json!({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "go", "arguments": "{\"wh"}}]});

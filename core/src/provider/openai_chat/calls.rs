@@ -25,11 +25,20 @@ struct Call {
     id: String,
     name: String,
     arguments: String,
+    nesting: Nesting,
     form: Form,
     /// The first piece of the arguments is JSON by itself, as of servers that send calls whole.
     whole: bool,
     /// The chunk that held the last piece.
     chunk: u64,
+}
+
+/// How deep in JSON a text ends.
+#[derive(Default)]
+struct Nesting {
+    depth: usize,
+    quoted: bool,
+    escaped: bool,
 }
 
 #[derive(Default, Clone, Copy, PartialEq)]
@@ -65,7 +74,7 @@ impl Calls {
                 let form = if custom.is_some() { Form::Custom } else { Form::Function };
                 let inner = custom.or_else(|| piece.swap_remove("function"));
                 let piece = Piece {
-                    index: piece.get("index").and_then(Value::as_u64),
+                    index: piece.get("index").and_then(|index| index.as_u64().or_else(|| index.as_str()?.parse().ok())),
                     id: text(piece.swap_remove("id")),
                     ..Piece::new(inner.unwrap_or_default(), form)
                 };
@@ -109,6 +118,7 @@ impl Calls {
             call.whole = serde_json::from_str::<serde::de::IgnoredAny>(&piece.arguments).is_ok();
         }
         call.arguments.push_str(&piece.arguments);
+        call.nesting.follow(&piece.arguments);
         // Free text is no piece of JSON text.
         let arguments = if call.form == Form::Custom { String::new() } else { piece.arguments };
         if id.is_some() || name.is_some() || !arguments.is_empty() {
@@ -123,7 +133,8 @@ impl Calls {
             let known = self.places.get(&index).copied()?;
             // Servers that give all their calls one index tell them apart by id and name.
             let other = |call: &Call| {
-                !piece.id.is_empty() && !call.id.is_empty() && piece.id != call.id && !piece.name.is_empty()
+                let named = !piece.id.is_empty() && !call.id.is_empty() && !piece.name.is_empty();
+                named && piece.id != call.id && !self.goes_on(call, piece)
             };
             return Some(known).filter(|_| !self.calls.get(known).is_some_and(other));
         }
@@ -131,11 +142,19 @@ impl Calls {
             let recent = self.calls.iter().enumerate().rev().take(RECENT);
             let of_id = recent.into_iter().find(|(_, call)| call.id == piece.id).map(|(place, _)| place);
             // An id that comes late, or a new one with every piece, names no new tool.
-            return of_id.or_else(|| Some(last).filter(|_| piece.name.is_empty()));
+            let goes_on = || self.calls.get(last).is_some_and(|call| self.goes_on(call, piece));
+            return of_id.or_else(|| Some(last).filter(|_| piece.name.is_empty() || goes_on()));
         }
         let call = self.calls.get(last)?;
         let repeats = piece.name == call.name && call.chunk != self.chunks && !call.whole;
         Some(last).filter(|_| piece.name.is_empty() || call.name.is_empty() || repeats)
+    }
+
+    /// Whether a piece with an id of its own goes on with a half-written call all the same: vLLM has written a new id
+    /// and the name again with every piece of a call that the request had demanded.
+    fn goes_on(&self, call: &Call, piece: &Piece) -> bool {
+        let half = call.nesting.open() || (call.arguments.is_empty() && !piece.arguments.is_empty());
+        half && call.form == Form::Function && call.name == piece.name && call.chunk != self.chunks
     }
 
     /// Puts the calls into the message.
@@ -147,6 +166,25 @@ impl Calls {
         if !calls.is_empty() {
             message.insert("tool_calls".to_owned(), calls.into_iter().map(Call::close).collect());
         }
+    }
+}
+
+impl Nesting {
+    fn follow(&mut self, piece: &str) {
+        for byte in piece.bytes() {
+            match (byte, self.quoted) {
+                _ if self.escaped => self.escaped = false,
+                (b'\\', true) => self.escaped = true,
+                (b'"', _) => self.quoted = !self.quoted,
+                (b'{' | b'[', false) => self.depth += 1,
+                (b'}' | b']', false) => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+
+    fn open(&self) -> bool {
+        self.quoted || self.depth > 0
     }
 }
 

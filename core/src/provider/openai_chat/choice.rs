@@ -79,6 +79,8 @@ impl Choice {
                 ("message", Value::Object(message)) => whole = Some(message),
                 ("finish_reason", Value::String(reason)) if reason.is_empty() => blank = true,
                 ("native_finish_reason", Value::String(reason)) if reason.is_empty() => {}
+                // The word, by servers that write every value as a string.
+                ("finish_reason" | "native_finish_reason", Value::String(reason)) if reason == "null" => {}
                 ("finish_reason" | "native_finish_reason", reason) => {
                     self.ended |= reason.is_string();
                     self.members.insert(key, reason);

@@ -203,6 +203,10 @@ pub(in crate::provider) const ROWS: Rows = Rows {
         Phrase::new(&[200], &["rate limit"], RateLimited, None),
         Phrase::new(&[200], &["rate-limited"], RateLimited, None),
         Phrase::new(&[200], &["too many requests"], RateLimited, None),
+        Phrase::new(&[200, 400], &["please wait before trying again"], RateLimited, None),
+        // Bedrock's rights, where the status that came with them is gone.
+        Phrase::new(&[200], &["not authorized to"], Permission, None),
+        Phrase::new(&[200], &["have access to the model"], Permission, None),
         Phrase::new(&[429], &["token budget exceeded by request"], RequestTooLarge, Some("tpm")),
     ],
     types: &[

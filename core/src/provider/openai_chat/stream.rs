@@ -104,12 +104,12 @@ impl Stream {
                 }
                 ("usage", usage) => {
                     counted = true;
-                    self.state("usage", usage);
+                    self.state_usage(usage);
                 }
                 ("x_groq", mut inner) => {
                     if let Some(usage) = inner.get_mut("usage").map(Value::take).filter(Value::is_object) {
                         counted = true;
-                        self.state("usage", usage);
+                        self.state_usage(usage);
                     }
                     self.state("x_groq", inner);
                 }
@@ -134,7 +134,7 @@ impl Stream {
     fn read_choice(&mut self, mut chunk: Map<String, Value>, out: &mut Vec<Delta>) -> bool {
         let usage = chunk.swap_remove("usage").filter(Value::is_object);
         let counted = usage.is_some();
-        self.state("usage", usage.unwrap_or_default());
+        self.state_usage(usage.unwrap_or_default());
         let index = chunk.get("index").and_then(Value::as_u64).unwrap_or(0);
         let known = match &mut self.choice {
             Some((known, choice)) if *known == index || (index < *known && choice.is_mute()) => {
@@ -153,6 +153,16 @@ impl Stream {
             self.base.stage = Stage::Whole;
         }
         counted
+    }
+
+    /// Lays later counts over earlier ones. A total that new counts came without is that of the old ones.
+    fn state_usage(&mut self, usage: Value) {
+        if usage.get("completion_tokens").is_some_and(Value::is_number)
+            && let Some(known) = self.body.get_mut("usage").and_then(Value::as_object_mut)
+        {
+            known.shift_remove("total_tokens");
+        }
+        self.state("usage", usage);
     }
 
     /// Lays a member over what the completion says so far, member by member.
