@@ -114,7 +114,7 @@ impl Base {
     }
 
     /// Says it once, however often the stream gives cause.
-    fn warn(&mut self, warning: String) {
+    pub(super) fn warn(&mut self, warning: String) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }

@@ -284,7 +284,7 @@ fn only_the_first_choice_is_read() {
     assert_eq!((got.text.as_str(), got.finish.unified.as_str()), ("AA", "stop"));
     assert_eq!(got.warnings.len(), 1);
     // The other one's end is no end.
-    let fed = stream(Format::Chat, &[of(0, "A", json!(null)), of(1, "B", json!("stop")), json!("[DONE]")]);
+    let fed = stream(Format::Chat, &[of(0, "A", json!(null)), of(1, "B", json!("stop"))]);
     assert_eq!(fed.result.unwrap_err().kind.as_str(), "truncated_stream");
 }
 
@@ -297,12 +297,12 @@ fn finish_reasons_of_all_sorts() {
     let (_, got) =
         answer(Format::Chat, &[chunk(json!({"content": "Hi"})), ending("stop"), chunk(json!({"content": " there"}))]);
     assert_eq!(got.text, "Hi there");
-    // An empty reason that replaces null, before [DONE], is a stop; as a place-holder it is nothing.
-    let (fed, got) = answer(Format::Chat, &[chunk(json!({"content": "Hi"})), ending(""), json!("[DONE]")]);
-    assert_eq!((fed.stage, got.finish.unified.as_str()), (Stage::Over, "stop"));
+    // An empty reason is a place-holder, and with [DONE] a stop.
     let mut placeholder = chunk(json!({"content": "Hi"}));
     placeholder["choices"][0]["finish_reason"] = json!("");
-    assert!(stream(Format::Chat, &[placeholder.clone(), placeholder, json!("[DONE]")]).result.is_err());
+    assert!(stream(Format::Chat, &[placeholder.clone(), placeholder.clone()]).result.is_err());
+    let (fed, got) = answer(Format::Chat, &[placeholder, ending(""), json!("[DONE]")]);
+    assert_eq!((fed.stage, got.finish.unified.as_str()), (Stage::Over, "stop"));
     // One event with the whole message, and Azure's filter that was down.
     let (_, got) = answer(
         Format::Chat,

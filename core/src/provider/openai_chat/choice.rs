@@ -23,10 +23,6 @@ pub(super) struct Choice {
     message: Map<String, Value>,
     /// The other members of the choice.
     members: Map<String, Value>,
-    /// A chunk said that the end is still to come.
-    open: bool,
-    /// A finish reason of `""` came after such a chunk, so it is no place-holder.
-    blank: bool,
     ended: bool,
 }
 
@@ -55,11 +51,6 @@ impl Choice {
         self.ended
     }
 
-    /// Whether the finish reason that came is `""`, and means it.
-    pub(super) fn ended_blank(&self) -> bool {
-        self.blank
-    }
-
     /// The text, and the words of a refusal.
     pub(super) fn text(&self) -> String {
         [self.text.as_str(), self.refusal.as_str()].concat()
@@ -69,7 +60,6 @@ impl Choice {
     pub(super) fn read(&mut self, chunk: Map<String, Value>, out: &mut Vec<Delta>) {
         let mut delta = None;
         let mut whole = None;
-        let mut blank = false;
         for (key, value) in chunk {
             match (key.as_str(), value) {
                 ("index", _) | (_, Value::Null) => {}
@@ -77,10 +67,9 @@ impl Choice {
                 // What the message is so far, beside the piece (Perplexity); in place of it where the whole answer
                 // comes as one event.
                 ("message", Value::Object(message)) => whole = Some(message),
-                ("finish_reason", Value::String(reason)) if reason.is_empty() => blank = true,
-                ("native_finish_reason", Value::String(reason)) if reason.is_empty() => {}
-                // The word, by servers that write every value as a string.
-                ("finish_reason" | "native_finish_reason", Value::String(reason)) if reason == "null" => {}
+                // Place-holders; the latter by servers that write every value as a string.
+                ("finish_reason" | "native_finish_reason", Value::String(reason))
+                    if matches!(reason.as_str(), "" | "null") => {}
                 ("finish_reason" | "native_finish_reason", reason) => {
                     self.ended |= reason.is_string();
                     self.members.insert(key, reason);
@@ -88,8 +77,6 @@ impl Choice {
                 (_, value) => merge(self.members.entry(key).or_insert(Value::Null), value),
             }
         }
-        self.blank |= blank && self.open;
-        self.open |= !blank;
         if let Some(message) = delta.or(whole) {
             self.read_message(message, out);
         }

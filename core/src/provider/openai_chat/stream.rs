@@ -37,11 +37,10 @@ impl Decoder for Stream {
         match self.base.open(frame, error_in)? {
             Event::Nothing => {}
             Event::Done => {
-                if self.base.stage == Stage::Whole
-                    || self.choice.as_ref().is_some_and(|(_, choice)| choice.ended_blank())
-                {
-                    self.base.stage = Stage::Over;
+                if self.base.stage == Stage::Open {
+                    self.base.warn("the stream ended with [DONE], but without a finish reason".to_owned());
                 }
+                self.base.stage = Stage::Over;
             }
             Event::Object(chunk) => self.read_chunk(chunk, out),
             Event::Error(error, parsed) => self.base.error(frame, error, parsed.as_ref())?,
