@@ -251,3 +251,20 @@ async fn whole_answers_from_streams_know_silence_too() {
     let reply = reply.unwrap();
     assert_eq!((reply.model.as_str(), reply.text(), took), ("groq/b", "word ", 15_000 + 200));
 }
+
+const REFUSAL: &str = "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"refusal\":\"I cannot\"}}]}\n\n";
+const BROKEN: &str = "event: error\ndata: {\"error\":{\"message\":\"x\"}}\n\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_held_back_is_not_continued() {
+    let task = json!({"fallback_on": ["refusal"], "on_break": "resume", "retries": 0, "upstream": "stream"});
+    let broken = || Deed::Stream(vec![(0, REFUSAL), (0, BROKEN)]);
+
+    let made = router(&task, [broken(), spoken(0)]);
+    let reply = made.complete("t", "Hi").await.unwrap();
+    assert_eq!((reply.text(), reply.warnings.len()), ("word ", 0), "whole");
+
+    let made = router(&task, [broken(), spoken(0)]);
+    let reply = made.stream("t", "Hi").collect().await.unwrap();
+    assert_eq!((reply.text(), reply.warnings.len()), ("word ", 0), "as a stream");
+}
