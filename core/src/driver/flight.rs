@@ -122,9 +122,11 @@ impl Flight {
 
     /// The text of an attempt that has ended, with what it continued.
     pub(super) fn text(&self) -> String {
-        match &self.base {
-            None => self.text.clone(),
-            Some((_, base)) => format!("{base}{}", Seam::after(base).mend(&self.text)),
+        match (&self.state, &self.base) {
+            // An answer, but one that ended in an error; what it continued is in it.
+            (State::Landed(brought), _) => brought.completion.text.clone(),
+            (_, None) => self.text.clone(),
+            (_, Some((_, base))) => format!("{base}{}", Seam::after(base).mend(&self.text)),
         }
     }
 
