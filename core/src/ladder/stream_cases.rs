@@ -210,3 +210,13 @@ fn an_answer_that_was_coming_at_the_deadline_and_breaks_off_is_the_end() {
     ladder.step(Event::Woken, ms(10_000));
     assert_eq!(raised(&ladder.step(Event::Woken, ms(19_000))), (DeadlineExceeded, None, None, false), "it paused");
 }
+
+#[test]
+fn a_rescue_has_a_deadline_even_where_the_answer_came_after_the_first() {
+    let mut ladder = begun(streaming(2, OnBreak::Restart));
+    ladder.step(content(0, Speech::Held), ms(4_000));
+    ladder.step(Event::Woken, ms(10_000));
+    ladder.step(content(0, Speech::Shown), ms(12_000));
+    assert_eq!(ladder.step(failed(0, TruncatedStream), ms(13_000)), [start(1, 1)]);
+    assert_eq!(ladder.wake_at(), Some(ms(23_000)));
+}
