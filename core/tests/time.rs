@@ -251,3 +251,34 @@ async fn whole_answers_from_streams_know_silence_too() {
     let reply = reply.unwrap();
     assert_eq!((reply.model.as_str(), reply.text(), took), ("groq/b", "word ", 15_000 + 200));
 }
+
+const REFUSAL: &str = "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"refusal\":\"I cannot\"}}]}\n\n";
+const BROKEN: &str = "event: error\ndata: {\"error\":{\"message\":\"x\"}}\n\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_held_back_is_not_continued() {
+    let task = json!({"fallback_on": ["refusal"], "on_break": "resume", "retries": 0, "upstream": "stream"});
+    let broken = || Deed::Stream(vec![(0, REFUSAL), (0, BROKEN)]);
+
+    let made = router(&task, [broken(), spoken(0)]);
+    let reply = made.complete("t", "Hi").await.unwrap();
+    assert_eq!((reply.text(), reply.warnings.len()), ("word ", 0), "whole");
+
+    let made = router(&task, [broken(), spoken(0)]);
+    let reply = made.stream("t", "Hi").collect().await.unwrap();
+    assert_eq!((reply.text(), reply.warnings.len()), ("word ", 0), "as a stream");
+}
+
+const ERRED: &str = "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"error\"}]}\n\n";
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_ends_in_an_error_keeps_its_words() {
+    let task = json!({"on_break": "resume", "retries": 0, "upstream": "stream"});
+    let erred = || Deed::Stream(vec![(0, WORD), (0, ERRED), (0, DONE)]);
+
+    let reply = router(&task, [erred(), spoken(0)]).complete("t", "Hi").await.unwrap();
+    assert_eq!(reply.text(), "word word ", "continued");
+
+    let error = router(&task, [erred(), erred()]).complete("t", "Hi").await.unwrap_err();
+    assert_eq!(error.partial().map(|(text, _)| text), Some("word "), "told");
+}

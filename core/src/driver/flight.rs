@@ -25,6 +25,8 @@ pub(super) struct Flight {
     spoke: bool,
     /// Whether it has begun to call a tool.
     calls: bool,
+    /// Whether it refuses where the task would rather hear another candidate.
+    refuses: bool,
     whole: bool,
     /// Words that the caller gets only if no other candidate answers.
     held: Vec<Delta>,
@@ -58,6 +60,7 @@ impl Flight {
             seam,
             spoke: false,
             calls: false,
+            refuses: false,
             whole: false,
             held: Vec::new(),
             text: String::new(),
@@ -119,9 +122,11 @@ impl Flight {
 
     /// The text of an attempt that has ended, with what it continued.
     pub(super) fn text(&self) -> String {
-        match &self.base {
-            None => self.text.clone(),
-            Some((_, base)) => format!("{base}{}", Seam::after(base).mend(&self.text)),
+        match (&self.state, &self.base) {
+            // An answer, but one that ended in an error; what it continued is in it.
+            (State::Landed(brought), _) => brought.completion.text.clone(),
+            (_, None) => self.text.clone(),
+            (_, Some((_, base))) => format!("{base}{}", Seam::after(base).mend(&self.text)),
         }
     }
 
@@ -136,8 +141,10 @@ impl Flight {
         for delta in said {
             let speech = match delta {
                 Delta::Text(text) | Delta::Refusal(text) => {
+                    let shown = matches!(delta, Delta::Text(_)) || show.refusals;
                     self.spoke |= !text.trim().is_empty();
-                    speech(matches!(delta, Delta::Text(_)) || show.refusals, Speech::Held)
+                    self.refuses |= !shown;
+                    speech(shown, Speech::Held)
                 }
                 Delta::Reasoning(_) => speech(show.reasoning, Speech::Thought),
                 Delta::ToolCall(_) => {
@@ -155,7 +162,7 @@ impl Flight {
         if heard.speech.is_some() {
             self.first_token.get_or_insert(elapsed);
         }
-        heard.resumable = self.spoke && !self.calls && !wants_json(request);
+        heard.resumable = self.spoke && !self.calls && !self.refuses && !wants_json(request);
         heard
     }
 

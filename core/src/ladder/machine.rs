@@ -64,6 +64,8 @@ pub struct Ladder {
     pub(super) trail: Trail,
     /// When the caller must have the answer, or its first content.
     pub(super) deadline: Option<Duration>,
+    /// The deadline has passed while an answer was coming: that one has its time, nothing else is begun.
+    pub(super) led: bool,
     pub(super) flights: Vec<Flight>,
     pub(super) seats: Vec<Seat>,
     /// The last candidate begun.
@@ -92,6 +94,7 @@ impl Ladder {
         let seats = vec![Seat::default(); plan.candidates.len()];
         Self {
             deadline: plan.deadline,
+            led: false,
             plan,
             rng: fastrand::Rng::with_seed(seed),
             trail: Trail::default(),
@@ -135,7 +138,8 @@ impl Ladder {
     pub fn wake_at(&self) -> Option<Duration> {
         let limits = self.flying().filter_map(Flight::due).map(|(at, _)| at);
         let retry = self.retry_at.map(|(_, at)| at);
-        limits.chain([self.deadline, self.race_at, retry].into_iter().flatten()).min()
+        let deadline = self.deadline.filter(|_| !self.led);
+        limits.chain([deadline, self.race_at, retry].into_iter().flatten()).min()
     }
 
     /// Whether the call is over.
@@ -251,6 +255,7 @@ impl Ladder {
             return;
         }
         if self.deadline.is_some_and(|deadline| now >= deadline) {
+            self.trail.decided(line, Next::Fail, "the time was spent");
             return self.expire(now, out);
         }
         self.go_on(candidate, line, &failure, verdict.retry, now, out);
@@ -337,7 +342,7 @@ impl Ladder {
     }
 
     fn woken(&mut self, now: Duration, out: &mut Vec<Action>) {
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
+        if !self.led && self.deadline.is_some_and(|deadline| now >= deadline) {
             return self.expire(now, out);
         }
         let due = |flight: &Flight| flight.due().filter(|(at, _)| flight.flying && now >= *at).map(|(_, due)| due);

@@ -156,7 +156,8 @@ impl Ladder {
         };
         let reason = format!("{} answered first", self.name(candidate));
         self.cancel_flying(|flight| flight.line != line, Outcome::HedgedOut, &reason, now, out);
-        (self.deadline, self.race_at, self.retry_at) = (None, None, None);
+        // Should it break off, no time is left for another.
+        (self.led, self.race_at, self.retry_at) = (true, None, None);
         true
     }
 
@@ -193,6 +194,7 @@ impl Ladder {
         }
         // The rest may take as long as the first content had.
         self.deadline = self.plan.deadline.map(|deadline| now + deadline);
+        self.led = false;
         let retry = match verdict.retry {
             // Who broke off is asked again only when nobody else is left.
             Retry::Quick | Retry::AtOnce => Retry::LastOnce(Duration::ZERO),

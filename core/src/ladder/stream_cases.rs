@@ -194,3 +194,29 @@ fn a_whole_answer_goes_on_after_a_cut() {
     let next = ladder.step(failed(0, TruncatedStream), ms(900));
     assert_eq!(next, [Action::Start { attempt: 1, candidate: 1, amends: Vec::new(), resume: Some(0) }]);
 }
+
+#[test]
+fn an_answer_that_was_coming_at_the_deadline_and_breaks_off_is_the_end() {
+    let mut ladder = begun(streaming(2, OnBreak::Error));
+    ladder.step(content(0, Speech::Held), ms(4_000));
+    assert!(ladder.step(Event::Woken, ms(10_000)).is_empty(), "it has won");
+    assert_eq!(ladder.wake_at(), Some(ms(19_000)), "only its pause is limited now");
+    let end = ladder.step(failed(0, TruncatedStream), ms(12_000));
+    assert_eq!(raised(&end), (DeadlineExceeded, None, None, false));
+    assert_eq!(ladder.attempts()[0].next, Some(Next::Fail));
+
+    let mut ladder = begun(streaming(2, OnBreak::Error));
+    ladder.step(content(0, Speech::Held), ms(4_000));
+    ladder.step(Event::Woken, ms(10_000));
+    assert_eq!(raised(&ladder.step(Event::Woken, ms(19_000))), (DeadlineExceeded, None, None, false), "it paused");
+}
+
+#[test]
+fn a_rescue_has_a_deadline_even_where_the_answer_came_after_the_first() {
+    let mut ladder = begun(streaming(2, OnBreak::Restart));
+    ladder.step(content(0, Speech::Held), ms(4_000));
+    ladder.step(Event::Woken, ms(10_000));
+    ladder.step(content(0, Speech::Shown), ms(12_000));
+    assert_eq!(ladder.step(failed(0, TruncatedStream), ms(13_000)), [start(1, 1)]);
+    assert_eq!(ladder.wake_at(), Some(ms(23_000)));
+}
