@@ -282,3 +282,30 @@ async fn an_answer_that_ends_in_an_error_keeps_its_words() {
     let error = router(&task, [erred(), erred()]).complete("t", "Hi").await.unwrap_err();
     assert_eq!(error.partial().map(|(text, _)| text), Some("word "), "told");
 }
+
+#[tokio::test(start_paused = true)]
+async fn white_space_is_no_text_to_go_on_with() {
+    const BLANK: &str = "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\n\"}}]}\n\n";
+    const ERROR: &str = "event: error\ndata: {\"error\":{\"message\":\"x\"}}\n\n";
+    let made = router(&json!({}), [Deed::Stream(vec![(0, BLANK), (10, ERROR)]), spoken(0)]);
+    let mut events = made.stream("t", "Hi").on_break(OnBreak::Resume);
+    let mut restarts = 0;
+    while let Some(event) = events.next().await {
+        restarts += usize::from(matches!(event.unwrap(), Event::Restart { .. }));
+    }
+    assert_eq!(restarts, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_does_not_stop_the_clock() {
+    // Thoughts that nobody sees, without an end and without a pause.
+    const THOUGHT: &str =
+        "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n";
+    let mut pieces = vec![(1, THOUGHT)];
+    pieces.extend(vec![(0, THOUGHT); MAX_BODY / THOUGHT.len() + 1]);
+    let made = router(&json!({"max_latency_ms": 1, "fallback": []}), [Deed::Stream(pieces)]);
+    let mut text = made.stream("t", "Hi").text();
+    let error = text.next().await.unwrap().unwrap_err();
+    // And not that the body grew too large.
+    assert_eq!(error.attempts()[0].kind, Some(ErrorKind::DeadlineExceeded));
+}

@@ -92,8 +92,13 @@ pub(crate) struct Run {
     shown: Option<usize>,
     /// When the caller got its first content.
     first_token: Option<Duration>,
+    /// How often in a row an attempt had news, since times were last looked at.
+    row: u32,
     over: bool,
 }
+
+/// What has come is taken before time is up. A provider that floods must not stop the clock, though.
+const LONGEST_ROW: u32 = 64;
 
 impl Run {
     pub(crate) fn new(job: Job) -> Self {
@@ -106,6 +111,7 @@ impl Run {
             handed: None,
             shown: None,
             first_token: None,
+            row: 0,
             over: false,
         }
     }
@@ -156,8 +162,13 @@ impl Run {
                 self.step(Event::Away(handed.elapsed()));
             } else if self.job.cancelled.poll_unpin(cx).is_ready() {
                 self.step(Event::Cancelled);
-            } else if !self.advance(cx) && !self.wake(cx) {
-                return Poll::Pending;
+            } else if self.row < LONGEST_ROW && self.advance(cx) {
+                self.row += 1;
+            } else {
+                let late = std::mem::take(&mut self.row) == LONGEST_ROW;
+                if !self.wake(cx) && !late {
+                    return Poll::Pending;
+                }
             }
         }
     }

@@ -220,3 +220,32 @@ fn a_rescue_has_a_deadline_even_where_the_answer_came_after_the_first() {
     assert_eq!(ladder.step(failed(0, TruncatedStream), ms(13_000)), [start(1, 1)]);
     assert_eq!(ladder.wake_at(), Some(ms(23_000)));
 }
+
+#[test]
+fn text_that_led_to_a_tool_call_is_not_continued() {
+    let mut ladder = begun(streaming(2, OnBreak::Resume));
+    ladder.step(Event::Content { attempt: 0, speech: Speech::Shown, resumable: true }, ms(500));
+    ladder.step(Event::Content { attempt: 0, speech: Speech::Held, resumable: false }, ms(600));
+    assert_eq!(ladder.step(failed(0, TruncatedStream), ms(900)), [start(1, 1)]);
+}
+
+#[test]
+fn time_in_which_nobody_read_is_not_the_rescues() {
+    let mut plan = streaming(2, OnBreak::Restart);
+    plan.candidates[1].first_token = Some(ms(700));
+    let mut ladder = begun(plan);
+    ladder.step(content(0, Speech::Shown), ms(500));
+    ladder.step(failed(0, TruncatedStream), ms(900));
+    assert_eq!(ladder.wake_at(), Some(ms(1_600)));
+    ladder.step(Event::Away(ms(5_000)), ms(6_000));
+    assert_eq!(ladder.wake_at(), Some(ms(6_600)));
+}
+
+#[test]
+fn a_primary_that_speaks_makes_a_failure_that_surfaced_behind_it_moot() {
+    let mut ladder = begun(streaming(3, OnBreak::Restart));
+    assert_eq!(ladder.step(Event::Woken, ms(5_000)), [start(1, 1)]);
+    assert!(ladder.step(failed(1, InvalidRequest), ms(5_100)).is_empty());
+    assert_eq!(ladder.step(content(0, Speech::Shown), ms(5_200)), [commit(0, 0, Join::Start)]);
+    assert_eq!(ladder.step(failed(0, TruncatedStream), ms(5_300)), [start(2, 1)], "its break is one like any other");
+}
