@@ -3,58 +3,14 @@
 use std::time::Duration;
 
 use super::backoff::{ATTEMPT_LIMIT, race_delay};
+use super::flight::{Flight, Loss, Seat};
 use super::plan::Plan;
 use super::step::{Action, Answer, Event};
-use super::stream::{Due, broke_off};
+use super::stream::broke_off;
 use super::trail::Trail;
 use super::verdict::{Retry, verdict};
 use crate::error::ErrorKind;
 use crate::types::{Amend, Attempt, Failure, FinishReason, Next, Outcome, Upstream};
-
-#[derive(Debug)]
-pub(super) struct Flight {
-    pub(super) candidate: usize,
-    pub(super) line: usize,
-    pub(super) flying: bool,
-    /// When the attempt must be over.
-    pub(super) limit: Option<Duration>,
-    /// When a stream must have said something.
-    pub(super) first_limit: Option<Duration>,
-    /// How long it may pause then.
-    pub(super) idle: Duration,
-    /// When it last said something.
-    pub(super) heard: Option<Duration>,
-    /// Whether part of the answer, not only thought, has come.
-    pub(super) speaks: bool,
-    /// Whether another candidate could continue it.
-    pub(super) resumable: bool,
-    /// Whether it continues another's text.
-    pub(super) resumes: bool,
-    /// Whether its answer is whole, since `heard`.
-    pub(super) whole: bool,
-}
-
-#[derive(Debug, Default, Clone)]
-pub(super) struct Seat {
-    pub(super) retries: u32,
-    pub(super) amends: Vec<Amend>,
-    /// Whether the call has gone on from it.
-    pub(super) failed: bool,
-}
-
-/// A failure that may be raised: whose it is, and of which attempt.
-#[derive(Debug)]
-pub(super) struct Loss {
-    pub(super) candidate: usize,
-    pub(super) attempt: usize,
-    pub(super) failure: Failure,
-}
-
-impl From<Loss> for Action {
-    fn from(loss: Loss) -> Self {
-        Self::Fail { failure: loss.failure, candidate: Some(loss.candidate), attempt: Some(loss.attempt) }
-    }
-}
 
 /// One call's run over its candidates.
 #[derive(Debug)]
@@ -84,7 +40,7 @@ pub struct Ladder {
     pub(super) broken: Option<Loss>,
     /// The attempt whose text the next one continues.
     pub(super) resume: Option<usize>,
-    done: bool,
+    pub(super) done: bool,
 }
 
 impl Ladder {
@@ -341,39 +297,6 @@ impl Ladder {
         self.start(next, now, out);
     }
 
-    fn woken(&mut self, now: Duration, out: &mut Vec<Action>) {
-        if !self.led && self.deadline.is_some_and(|deadline| now >= deadline) {
-            return self.expire(now, out);
-        }
-        let due = |flight: &Flight| flight.due().filter(|(at, _)| flight.flying && now >= *at).map(|(_, due)| due);
-        let late: Vec<(usize, Due)> =
-            self.flights.iter().enumerate().filter_map(|(i, flight)| Some((i, due(flight)?))).collect();
-        for (attempt, due) in late {
-            if self.done {
-                return;
-            }
-            if due == Due::Close {
-                self.close(attempt, out);
-                continue;
-            }
-            out.push(Action::Cancel { attempt });
-            self.failed(attempt, self.timeout(attempt, due, now), now, out);
-        }
-        if let Some((candidate, at)) = self.retry_at
-            && now >= at
-            && !self.done
-        {
-            self.retry_at = None;
-            self.start(candidate, now, out);
-        }
-        if self.race_at.is_some_and(|at| now >= at) && !self.done {
-            self.race_at = None;
-            if let Some(next) = self.next_candidate(None, now) {
-                self.start(next, now, out);
-            }
-        }
-    }
-
     fn cancelled(&mut self, now: Duration, out: &mut Vec<Action>) {
         let attempt = self.committed.or(self.broken.as_ref().map(|broken| broken.attempt));
         self.cancel_flying(|_| true, Outcome::Cancelled, "the caller cancelled", now, out);
@@ -382,51 +305,7 @@ impl Ladder {
         out.push(Action::Fail { failure, candidate: None, attempt });
     }
 
-    /// The deadline has come.
-    fn expire(&mut self, now: Duration, out: &mut Vec<Action>) {
-        if self.lead(now, out) {
-            return;
-        }
-        let limit = self.plan.deadline.unwrap_or(now).as_millis();
-        let what = if self.plan.live { "no content" } else { "no answer" };
-        let spent = Failure::new(ErrorKind::DeadlineExceeded, format!("{what} within {limit} ms"));
-        let mut failure = spent.clone();
-        let waiting: Vec<(usize, usize, usize)> = self
-            .flights
-            .iter()
-            .enumerate()
-            .filter(|(_, flight)| flight.flying)
-            .map(|(attempt, flight)| (attempt, flight.candidate, flight.line))
-            .collect();
-        for (attempt, candidate, line) in &waiting {
-            self.land(*attempt);
-            self.trail.failed(*line, &spent, now);
-            self.trail.decided(*line, Next::Fail, "the time was spent");
-            out.push(Action::Cancel { attempt: *attempt });
-            if let (Some(candidate), Some(line)) = (self.plan.candidates.get(*candidate), self.trail.lines().get(*line))
-            {
-                failure.message += &format!("; {} was waited for {} ms", candidate.name, line.latency.as_millis());
-            }
-        }
-        if let Some(held) = self.held {
-            return self.deliver(held, now, out);
-        }
-        self.done = true;
-        if let Some(broken) = self.broken.take() {
-            out.push(broken.into());
-            return;
-        }
-        // What would have surfaced says more than that time ran out while an earlier candidate was waited for.
-        if let Some(loss) = self.failure.take().filter(|_| self.halted) {
-            out.push(loss.into());
-            return;
-        }
-        let first = waiting.first();
-        let (attempt, candidate) = (first.map(|(attempt, ..)| *attempt), first.map(|(_, candidate, _)| *candidate));
-        out.push(Action::Fail { failure, candidate: candidate.or(self.front), attempt });
-    }
-
-    fn deliver(&mut self, attempt: usize, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn deliver(&mut self, attempt: usize, now: Duration, out: &mut Vec<Action>) {
         if self.plan.live && self.committed != Some(attempt) {
             self.commit(attempt, now, out);
         }
@@ -448,7 +327,7 @@ impl Ladder {
         out.extend(self.broken.take().or(self.failure.take()).map(Action::from));
     }
 
-    fn start(&mut self, candidate: usize, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn start(&mut self, candidate: usize, now: Duration, out: &mut Vec<Action>) {
         let Some(chosen) = self.plan.candidates.get(candidate) else {
             return;
         };

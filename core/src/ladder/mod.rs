@@ -7,7 +7,9 @@
 mod backoff;
 #[cfg(test)]
 mod cases;
+mod clock;
 mod decide;
+mod flight;
 mod machine;
 mod plan;
 #[cfg(test)]

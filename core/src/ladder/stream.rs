@@ -2,40 +2,13 @@
 
 use std::time::Duration;
 
-use super::backoff::{GRACE, THOUGHT};
-use super::machine::{Flight, Ladder, Loss};
+use super::backoff::THOUGHT;
+use super::flight::Loss;
+use super::machine::Ladder;
 use super::step::{Action, Answer, Join, Speech};
 use super::verdict::{Retry, verdict};
 use crate::error::ErrorKind;
-use crate::types::{Failure, Next, OnBreak, Outcome, Upstream, Usage};
-
-/// What the time of an attempt has come for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
-    /// It took too long as a whole.
-    Attempt,
-    /// It has not said a word.
-    First,
-    /// It has stopped speaking.
-    Idle,
-    /// Its answer is whole, and nothing more came.
-    Close,
-}
-
-impl Flight {
-    /// The next time at which something is due of this attempt.
-    pub(super) fn due(&self) -> Option<(Duration, Due)> {
-        if self.whole {
-            return self.heard.map(|heard| (heard + GRACE, Due::Close));
-        }
-        let silence = match self.heard {
-            Some(heard) => Some((heard + self.idle, Due::Idle)),
-            None => self.first_limit.map(|limit| (limit, Due::First)),
-        };
-        let limit = self.limit.map(|limit| (limit, Due::Attempt));
-        silence.into_iter().chain(limit).min_by_key(|(at, _)| *at)
-    }
-}
+use crate::types::{Failure, Next, OnBreak, Outcome, Usage};
 
 /// The failure of an answer that ended with an error in place of a reason.
 pub(super) fn broke_off(answer: &Answer) -> Failure {
@@ -147,20 +120,6 @@ impl Ladder {
         (self.failure, self.held, self.broken, self.halted) = (None, None, None, false);
     }
 
-    /// At the deadline, an answer that is coming already, though none of it could be handed on yet, has won.
-    pub(super) fn lead(&mut self, now: Duration, out: &mut Vec<Action>) -> bool {
-        let leader =
-            self.flying().filter(|flight| self.plan.live && flight.speaks).min_by_key(|flight| flight.candidate);
-        let Some((candidate, line)) = leader.map(|flight| (flight.candidate, flight.line)) else {
-            return false;
-        };
-        let reason = format!("{} answered first", self.name(candidate));
-        self.cancel_flying(|flight| flight.line != line, Outcome::HedgedOut, &reason, now, out);
-        // Should it break off, no time is left for another.
-        (self.led, self.race_at, self.retry_at) = (true, None, None);
-        true
-    }
-
     /// Remembers whose text the next attempt is to continue, where the caller has seen none of it.
     pub(super) fn note_text(&mut self, attempt: usize) {
         let resumable = self.flights.get(attempt).is_some_and(|flight| flight.resumable);
@@ -201,25 +160,5 @@ impl Ladder {
             retry => retry,
         };
         self.go_on(candidate, line, &failure, retry, now, out);
-    }
-
-    /// The failure of an attempt whose time has come.
-    pub(super) fn timeout(&self, attempt: usize, due: Due, now: Duration) -> Failure {
-        let flight = self.flights.get(attempt);
-        let heard = flight.and_then(|flight| flight.heard);
-        let started = flight.and_then(|flight| self.trail.lines().get(flight.line)).map(|line| line.started);
-        let ran = now.saturating_sub(started.unwrap_or(now)).as_millis();
-        let (subkind, message) = match due {
-            Due::Idle => {
-                let silent = now.saturating_sub(heard.unwrap_or(now)).as_millis();
-                ("idle", format!("the stream paused for {silent} ms"))
-            }
-            Due::First => ("first_event", format!("no content within {ran} ms")),
-            Due::Attempt | Due::Close if self.plan.upstream == Upstream::Stream => {
-                ("attempt", format!("the stream had not ended within {ran} ms"))
-            }
-            Due::Attempt | Due::Close => ("attempt", format!("no answer within {ran} ms")),
-        };
-        Failure { in_stream: heard.is_some(), ..Failure::new(ErrorKind::Timeout, message).with_subkind(subkind) }
     }
 }

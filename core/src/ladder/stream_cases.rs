@@ -249,3 +249,15 @@ fn a_primary_that_speaks_makes_a_failure_that_surfaced_behind_it_moot() {
     assert_eq!(ladder.step(content(0, Speech::Shown), ms(5_200)), [commit(0, 0, Join::Start)]);
     assert_eq!(ladder.step(failed(0, TruncatedStream), ms(5_300)), [start(2, 1)], "its break is one like any other");
 }
+
+#[test]
+fn an_answer_that_is_whole_at_the_deadline_is_taken() {
+    for live in [true, false] {
+        let mut ladder = begun(Plan { live, ..streaming(1, OnBreak::Error) });
+        ladder.step(content(0, Speech::Held), ms(9_500));
+        ladder.step(Event::Whole { attempt: 0 }, ms(9_800));
+        assert_eq!(ladder.step(Event::Woken, ms(10_000)), [Action::Close { attempt: 0 }]);
+        let end = ladder.step(answered(0, FinishReason::Stop), ms(10_000));
+        assert_eq!(end.last(), Some(&Action::Deliver { attempt: 0 }));
+    }
+}
