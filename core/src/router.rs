@@ -1,6 +1,7 @@
 //! The handle users hold. It calls the other modules in the order of a request and decides nothing itself.
 
 mod call;
+mod seat;
 mod stream;
 
 use std::collections::HashMap;
@@ -11,20 +12,19 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use self::call::Call;
+use self::seat::{ModelSeat, params};
 pub use self::stream::{EventStream, TextStream};
 
-use crate::config::{Credential, Format, Model, Policy, Task};
+use crate::config::{Format, Policy, Task};
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
 use crate::ladder::{Candidate, Ladder, Plan, verdict};
 use crate::observe::Notices;
-use crate::provider::{self, Provider, Target};
+use crate::provider;
 use crate::route::{Choice, route};
 use crate::transport::{Http, Transport};
 use crate::types::parse::did_you_mean;
-use crate::types::{
-    Amend, Attempt, FallbackOn, Messages, Options, Outcome, Params, ParseError, Reply, Request, Upstream,
-};
+use crate::types::{Amend, Attempt, FallbackOn, Messages, Options, Outcome, ParseError, Reply, Request, Upstream};
 
 /// Completes tasks. Cheap to clone; clones share connections and what was learned.
 #[derive(Clone)]
@@ -318,55 +318,9 @@ fn check(messages: &Messages, options: &Options, live: bool) -> Result<(), Parse
     }
 }
 
-/// A candidate of the configuration, as the driver asks it.
-struct ModelSeat {
-    model: Arc<Model>,
-    params: Params,
-    known: Vec<Amend>,
-}
-
-impl Seat for ModelSeat {
-    fn codec(&self) -> &'static dyn Provider {
-        match self.model.provider.format {
-            Format::OpenAiChat => &provider::OPENAI_CHAT,
-            Format::AnthropicMessages => &provider::ANTHROPIC,
-        }
-    }
-
-    fn known(&self) -> &[Amend] {
-        &self.known
-    }
-
-    fn target<'a>(&'a self, amends: &'a [Amend]) -> Target<'a> {
-        let provider = &self.model.provider;
-        Target {
-            provider: &provider.name,
-            kind: &provider.kind,
-            base_url: &provider.base_url,
-            api_key: match &provider.api_key {
-                Credential::Key(key) => Some(key),
-                Credential::None | Credential::Missing(_) => None,
-            },
-            headers: &provider.headers,
-            model: &self.model.id,
-            params: &self.params,
-            extra_body: &self.model.extra_body,
-            amends,
-            connect_timeout: provider.connect_timeout,
-            stream: false,
-            resume: None,
-            prefill: self.model.prefill.unwrap_or_else(|| provider::prefills(&provider.kind, &self.model.id)),
-        }
-    }
-}
-
 /// A seed of its own for every call. Forked children inherit the generator's state, so the process counts too.
 fn seed() -> u64 {
     fastrand::u64(..) ^ u64::from(std::process::id())
-}
-
-fn params(task: &Task, model: &Model, options: &Options) -> Params {
-    task.params.merged(&model.params).merged(&options.params)
 }
 
 fn plan(task: &Task, choices: &[Choice], options: &Options, live: Option<Live>) -> Plan {

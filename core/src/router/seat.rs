@@ -1,0 +1,55 @@
+//! A candidate of the configuration, as the driver asks it.
+
+use std::sync::Arc;
+
+use crate::config::{Credential, Format, Model, Task};
+use crate::driver::Seat;
+use crate::provider::{self, Provider, Target};
+use crate::types::{Amend, Options, Params};
+
+/// A model, with what this call makes of its parameters.
+pub(super) struct ModelSeat {
+    pub(super) model: Arc<Model>,
+    pub(super) params: Params,
+    pub(super) known: Vec<Amend>,
+}
+
+impl Seat for ModelSeat {
+    fn codec(&self) -> &'static dyn Provider {
+        match self.model.provider.format {
+            Format::OpenAiChat => &provider::OPENAI_CHAT,
+            Format::AnthropicMessages => &provider::ANTHROPIC,
+        }
+    }
+
+    fn known(&self) -> &[Amend] {
+        &self.known
+    }
+
+    fn target<'a>(&'a self, amends: &'a [Amend]) -> Target<'a> {
+        let provider = &self.model.provider;
+        Target {
+            provider: &provider.name,
+            kind: &provider.kind,
+            base_url: &provider.base_url,
+            api_key: match &provider.api_key {
+                Credential::Key(key) => Some(key),
+                Credential::None | Credential::Missing(_) => None,
+            },
+            headers: &provider.headers,
+            model: &self.model.id,
+            params: &self.params,
+            extra_body: &self.model.extra_body,
+            amends,
+            connect_timeout: provider.connect_timeout,
+            stream: false,
+            resume: None,
+            prefill: self.model.prefill.unwrap_or_else(|| provider::prefills(&provider.kind, &self.model.id)),
+        }
+    }
+}
+
+/// Task, alias and call parameters, merged.
+pub(super) fn params(task: &Task, model: &Model, options: &Options) -> Params {
+    task.params.merged(&model.params).merged(&options.params)
+}
