@@ -212,7 +212,8 @@ impl Ladder {
         }
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             self.trail.decided(line, Next::Fail, "the time was spent");
-            return self.expire(now, out);
+            // An answer that was coming and broke off says more than that it was waited for.
+            return if self.led { self.give_up(now, out) } else { self.expire(now, out) };
         }
         self.go_on(candidate, line, &failure, verdict.retry, now, out);
     }

@@ -202,13 +202,13 @@ fn an_answer_that_was_coming_at_the_deadline_and_breaks_off_is_the_end() {
     assert!(ladder.step(Event::Woken, ms(10_000)).is_empty(), "it has won");
     assert_eq!(ladder.wake_at(), Some(ms(19_000)), "only its pause is limited now");
     let end = ladder.step(failed(0, TruncatedStream), ms(12_000));
-    assert_eq!(raised(&end), (DeadlineExceeded, None, None, false));
+    assert_eq!(raised(&end), (TruncatedStream, None, Some(0), false));
     assert_eq!(ladder.attempts()[0].next, Some(Next::Fail));
 
     let mut ladder = begun(streaming(2, OnBreak::Error));
     ladder.step(content(0, Speech::Held), ms(4_000));
     ladder.step(Event::Woken, ms(10_000));
-    assert_eq!(raised(&ladder.step(Event::Woken, ms(19_000))), (DeadlineExceeded, None, None, false), "it paused");
+    assert_eq!(raised(&ladder.step(Event::Woken, ms(19_000))), (Timeout, Some("idle"), Some(0), true), "it paused");
 }
 
 #[test]
