@@ -12,6 +12,7 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 
 use crate::mailbox::Brought;
 use crate::router::{Request, RouterHandle};
@@ -79,13 +80,39 @@ pub(crate) enum Source {
     Text(TextStream),
 }
 
+/// None where the stream was closed.
+type End = Option<Result<Reply, Error>>;
+
 enum Piece {
     More(Value),
-    /// None where the stream was closed.
-    End(Option<Result<Reply, Error>>),
+    End(End),
 }
 
 impl Source {
+    /// Ready when there are items, and with the end if it has come.
+    fn take(&mut self, cx: &mut Context<'_>, items: &mut Vec<Value>) -> Poll<Option<End>> {
+        while items.len() < MOST {
+            match self.poll(cx) {
+                Poll::Ready(Piece::More(item)) => items.push(item),
+                Poll::Ready(Piece::End(end)) => return Poll::Ready(Some(end)),
+                Poll::Pending if items.is_empty() => return Poll::Pending,
+                Poll::Pending => {
+                    self.pause();
+                    break;
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// What JavaScript does with what it has takes its own time.
+    fn pause(&mut self) {
+        match self {
+            Self::Events(events) => events.pause(),
+            Self::Text(text) => text.pause(),
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
         match self {
             Self::Events(events) => Pin::new(events).poll_next(cx).map(|item| match item {
@@ -108,22 +135,21 @@ impl Source {
 /// `closed`.
 pub(crate) async fn batch(source: Arc<Mutex<Source>>, mut cancelled: oneshot::Receiver<()>) -> Brought {
     let mut items = Vec::new();
-    let end = poll_fn(|cx| {
-        if cancelled.poll_unpin(cx).is_ready() {
-            return Poll::Ready(Some(None));
-        }
-        let mut source = lock(&source);
-        while items.len() < MOST {
-            match source.poll(cx) {
-                Poll::Ready(Piece::More(item)) => items.push(item),
-                Poll::Ready(Piece::End(end)) => return Poll::Ready(Some(end)),
-                Poll::Pending if items.is_empty() => return Poll::Pending,
-                Poll::Pending => break,
+    let end = loop {
+        let had = items.len();
+        let end = poll_fn(|cx| {
+            if cancelled.poll_unpin(cx).is_ready() {
+                return Poll::Ready(Some(None));
             }
+            lock(&source).take(cx, &mut items)
+        })
+        .await;
+        if end.is_some() || items.len() == had || items.len() >= MOST {
+            break end;
         }
-        Poll::Ready(None)
-    })
-    .await;
+        // A connection is read by a task of its own, piece by piece. What has come already is worth its turn.
+        yield_now().await;
+    };
     let envelope = match &end {
         None => json!({"items": items}),
         Some(None) => json!({"items": items, "closed": true}),

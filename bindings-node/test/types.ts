@@ -1,6 +1,6 @@
 // Never run: that this compiles, errors expected and all, is the test of the public types.
-import { AbortError, ConfigError, LocumError, Router, complete } from 'locum'
-import type { Attempt, Config, ErrorKind, Message, Options, Reply, Usage } from 'locum'
+import { AbortError, ConfigError, LocumError, Router, complete, stream } from 'locum'
+import type { Attempt, Config, ErrorKind, Message, Options, Reply, Stream, StreamEvent, StreamOptions, TextStream, Usage } from 'locum'
 import { Mock, type Seen } from 'locum/testing'
 
 export async function usage(signal: AbortSignal): Promise<string> {
@@ -24,6 +24,43 @@ export async function usage(signal: AbortSignal): Promise<string> {
   const parsed: unknown = reply.parsed ?? reply.raw
   const other = await complete('support_chat', 'Hi', null)
   return `${reply.text} ${tokens?.cachedInput} ${line?.nextReason} ${String(parsed)} ${other.trail()}`
+}
+
+export async function streams(router: Router, signal: AbortSignal): Promise<string> {
+  const config: Config = {
+    models: { flagship: { use: 'a/big', firstTokenMs: 500, idle_ms: 5000, prefill: true } },
+    tasks: { t: { primary: 'flagship', upstream: 'stream', on_break: 'resume', idleMs: 3000 } },
+  }
+  const options: StreamOptions = { signal, onBreak: 'restart', reasoning_events: false, toolCallDeltas: true, maxOutputTokens: 5 }
+  const events: Stream = new Router(config).stream('t', 'Hi', options)
+  let all = ''
+  for await (const event of events) all += shown(event)
+  const text: TextStream = stream('t', 'Hi').text()
+  for await (const piece of text) all += piece.trim()
+  const web: ReadableStream<StreamEvent> = router.stream('t', 'Hi').toReadableStream()
+  const bytes = router.stream('t', 'Hi').text().toReadableStream().pipeThrough(new TextEncoderStream())
+  const reply: Reply = await router.stream('t', 'Hi').collect()
+  const trail: Attempt[] = events.attempts
+  return `${all}${String(web)}${String(bytes)}${reply.text}${text.reply?.firstTokenMs}${trail.length}`
+}
+
+function shown(event: StreamEvent): string {
+  switch (event.type) {
+    case 'start':
+    case 'restart':
+      return event.model
+    case 'text':
+    case 'reasoning':
+      return event.text
+    case 'tool_call_delta':
+      return `${event.index}${event.arguments}`
+    case 'tool_call':
+      return event.name
+    case 'usage':
+      return `${event.usage.cachedInput}`
+    case 'end':
+      return event.reply.model
+  }
 }
 
 export function failures(error: unknown): string {
@@ -52,6 +89,10 @@ export async function mistakes(router: Router, reply: Reply): Promise<void> {
   await router.complete('t', [{ role: 'narrator', content: 'x' }])
   // @ts-expect-error an option that does not exist
   await router.complete('t', 'Hi', { temprature: 1 })
+  // @ts-expect-error how the provider is asked for a stream is not the caller's to say
+  router.stream('t', 'Hi', { upstream: 'unary' })
+  // @ts-expect-error only streams have pieces
+  await router.complete('t', 'Hi', { toolCallDeltas: true })
   // @ts-expect-error an option of the wrong type
   await router.complete('t', 'Hi', { maxOutputTokens: '5' })
   // @ts-expect-error a task needs a primary

@@ -25,8 +25,8 @@ export class Source {
   #items: Wire[] = []
   /** The next of them. */
   #at = 0
-  /** What is to be thrown after the items. */
-  #failure: { error: unknown } | undefined
+  /** Makes what is to be thrown after the items: when it is thrown, so that it has the reader's stack. */
+  #failure: (() => unknown) | undefined
   /** Whether nothing comes after the items and the failure. */
   #over = false
   /** The batch under way. */
@@ -42,23 +42,27 @@ export class Source {
       // At once, so that what the caller changes later changes nothing here.
       this.#asked = ask(task, messages, options)
     } catch (error) {
-      this.#fail(error)
+      this.#fail(() => error)
     }
   }
 
   /** The next item, in the order in which they were asked for; undefined at the end. */
   next(): Promise<Wire | undefined> {
     if (this.#turns === 0 && this.#at < this.#items.length) return Promise.resolve(this.#items[this.#at++])
-    this.#turns += 1
-    const turn = this.#last.then(async () => {
-      try {
-        return await this.#take()
-      } finally {
-        this.#turns -= 1
-      }
-    })
+    const turn = this.#turn(this.#turns === 0 ? undefined : this.#last)
     this.#last = turn.catch(() => {})
     return turn
+  }
+
+  /** Awaited all the way, since only then is the reader in the stack of what is thrown. */
+  async #turn(before: Promise<unknown> | undefined): Promise<Wire | undefined> {
+    this.#turns += 1
+    try {
+      if (before !== undefined) await before
+      return await this.#take()
+    } finally {
+      this.#turns -= 1
+    }
   }
 
   /** Closes the connections. Reads that wait get the end. */
@@ -80,9 +84,9 @@ export class Source {
   async #take(): Promise<Wire | undefined> {
     while (this.#at === this.#items.length) {
       if (this.#failure !== undefined) {
-        const { error } = this.#failure
+        const failure = this.#failure
         this.#failure = undefined
-        throw error
+        throw failure()
       }
       if (this.#over) return undefined
       await this.#fetch()
@@ -103,7 +107,7 @@ export class Source {
       this.#batch = { ended, cancel }
       return ended
     } catch (error) {
-      this.#fail(error)
+      this.#fail(() => error)
       return Promise.resolve()
     }
   }
@@ -141,14 +145,14 @@ export class Source {
     const { task, signal } = this.#asked as Asked
     if (signal?.aborted) {
       this.#handle?.close()
-      this.#fail(aborted(signal, task, error ?? reply, settlement))
+      this.#fail(() => aborted(signal, task, error ?? reply, settlement))
     } else if (bug !== undefined) {
       this.#handle?.close()
-      this.#fail(new Error(bug))
+      this.#fail(() => new Error(bug))
     } else {
       this.#items = items
       this.#at = 0
-      if (error) this.#fail(errorOf(error, settlement))
+      if (error) this.#fail(() => errorOf(error, settlement))
       else if (closed) this.#finish()
       else if (reply && settlement !== null) {
         this.reply = new Reply(reply, settlement)
@@ -158,8 +162,8 @@ export class Source {
     }
   }
 
-  #fail(error: unknown): void {
-    this.#failure = { error }
+  #fail(failure: () => unknown): void {
+    this.#failure = failure
     this.#finish()
   }
 
