@@ -128,6 +128,34 @@ test('an aborted signal: before, while a read waits, between reads', async (t) =
   assert.deepEqual(error.attempts.map((line) => line.outcome), ['cancelled'])
 })
 
+test('what has come already is not handed over after an abort', async (t) => {
+  const { mock, router } = await start(t, { a: [{ answer: 'one two three' }] })
+  const controller = new AbortController()
+  const items = router.stream('support_chat', 'Hi', { signal: controller.signal })[Symbol.asyncIterator]()
+  await firstText(items)
+  await eventually(() => mock.log()[0].answeredMs !== null, 'all of it is sent')
+  controller.abort('enough')
+  const error = await rejection(items.next())
+  assert.deepEqual([error.name, error.reason, error.attempts.length], ['AbortError', 'enough', 1])
+  assert.deepEqual(await items.next(), { done: true, value: undefined })
+})
+
+test('an abort and a close at once end it in either order', async (t) => {
+  const { mock, router } = await start(t, STALLED)
+  for (const [first, last] of [['abort', 'close'], ['close', 'abort']]) {
+    const controller = new AbortController()
+    const events = router.stream('support_chat', 'Hi', { signal: controller.signal })
+    const items = events[Symbol.asyncIterator]()
+    await firstText(items)
+    const waiting = items.next().then(() => items.next()).then(({ done }) => done, (error) => error.name)
+    const ends = { abort: () => controller.abort(), close: () => events.close() }
+    ends[first]()
+    ends[last]()
+    assert.ok([true, 'AbortError'].includes(await waiting))
+  }
+  await eventually(() => mock.log().every((entry) => entry.closedMs !== null), 'both sockets close')
+})
+
 test('a timeout of the platform is thrown as it is', async (t) => {
   const { router } = await start(t, STALLED)
   const error = await rejection(router.stream('support_chat', 'Hi', { signal: AbortSignal.timeout(50) }).collect())

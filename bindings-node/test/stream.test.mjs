@@ -106,6 +106,27 @@ test('a break is thrown where the next event would have come', async (t) => {
   assert.match(error.stack, /stream\.test\.mjs/)
 })
 
+test('what is thrown has the reader in its stack', async (t) => {
+  const { router } = await start(t, { a: [{ answer: TEXT, stream: { stall_after: 2 } }] })
+  const readers = {
+    async iterating() {
+      for await (const _ of router.stream('nothing', 'Hi'));
+    },
+    async collecting() {
+      await router.stream('nothing', 'Hi').collect()
+    },
+    async leaving() {
+      const controller = new AbortController()
+      setTimeout(() => controller.abort('enough'), 50)
+      await router.stream('support_chat', 'Hi', { signal: controller.signal }).collect()
+    },
+  }
+  for (const [name, read] of Object.entries(readers)) {
+    const error = await rejection(read())
+    assert.match(error.stack, new RegExp(`at async (Object\\.)?${name} `), error.stack)
+  }
+})
+
 test('restart and resume, as the call declares', async (t) => {
   const { router } = await start(t, { a: [{ answer: TEXT, stream: { cut_after: 3 } }], b: [{ answer: 'made of cheese.' }] })
   const all = await collect(router.stream('support_chat', 'Hi', { onBreak: 'restart' }))

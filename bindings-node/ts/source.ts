@@ -34,7 +34,7 @@ export class Source {
   #unfollow: (() => void) | undefined
   /** Reads that wait for their turn, and the last of them. */
   #turns = 0
-  #last: Promise<unknown> = Promise.resolve()
+  #last: Promise<void> = Promise.resolve()
 
   constructor(open: () => RouterHandle, task: unknown, messages: unknown, options: unknown) {
     this.#open = open
@@ -48,21 +48,35 @@ export class Source {
 
   /** The next item, in the order in which they were asked for; undefined at the end. */
   next(): Promise<Wire | undefined> {
+    this.#heed()
     if (this.#turns === 0 && this.#at < this.#items.length) return Promise.resolve(this.#items[this.#at++])
-    const turn = this.#turn(this.#turns === 0 ? undefined : this.#last)
-    this.#last = turn.catch(() => {})
-    return turn
+    const before = this.#turns === 0 ? undefined : this.#last
+    let end = (): void => {}
+    this.#last = new Promise((resolve) => (end = resolve))
+    return this.#turn(before, end)
   }
 
-  /** Awaited all the way, since only then is the reader in the stack of what is thrown. */
-  async #turn(before: Promise<unknown> | undefined): Promise<Wire | undefined> {
+  /** Awaited by the reader alone and all the way, since only then is the reader in the stack of what is thrown. */
+  async #turn(before: Promise<void> | undefined, end: () => void): Promise<Wire | undefined> {
     this.#turns += 1
     try {
       if (before !== undefined) await before
       return await this.#take()
     } finally {
       this.#turns -= 1
+      end()
     }
+  }
+
+  /** What the caller no longer wants is not handed over, even if it has come. */
+  #heed(): void {
+    const signal = this.#asked?.signal
+    if (!signal?.aborted || this.#at === this.#items.length) return
+    this.#items = []
+    this.#at = 0
+    const { task } = this.#asked as Asked
+    const trail = { attempts: JSON.parse(this.#handle?.attempts() ?? '[]') }
+    if (this.#over) this.#fail(() => aborted(signal, task, trail))
   }
 
   /** Closes the connections. Reads that wait get the end. */
@@ -82,6 +96,7 @@ export class Source {
   }
 
   async #take(): Promise<Wire | undefined> {
+    this.#heed()
     while (this.#at === this.#items.length) {
       if (this.#failure !== undefined) {
         const failure = this.#failure
