@@ -22,7 +22,7 @@ enum Deed {
     Respond(u64, u16, Vec<&'static str>),
     Endless,
     Refuse(Phase),
-    /// A stream: pieces, each after so many milliseconds; then silence.
+    /// A stream: pieces, each after so many milliseconds; then silence. An empty piece breaks it off.
     Stream(Vec<(u64, &'static str)>),
 }
 
@@ -40,7 +40,10 @@ impl Transport for Stage {
                 Deed::Stream(pieces) => {
                     let pieces = stream::iter(pieces).then(|(ms, piece)| async move {
                         sleep(Duration::from_millis(ms)).await;
-                        Ok(Bytes::from_static(piece.as_bytes()))
+                        match piece {
+                            "" => Err(TransportError { phase: Phase::Read, message: "broke off".into() }),
+                            piece => Ok(Bytes::from_static(piece.as_bytes())),
+                        }
                     });
                     let body = pieces.chain(stream::pending()).boxed();
                     return Ok(HttpResponse { status: 200, headers: HeaderMap::new(), body });
@@ -308,4 +311,26 @@ async fn a_flood_does_not_stop_the_clock() {
     let error = text.next().await.unwrap().unwrap_err();
     // And not that the body grew too large.
     assert_eq!(error.attempts()[0].kind, Some(ErrorKind::DeadlineExceeded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_breaks_after_the_whole_answer_is_a_warning() {
+    let made = router(&json!({}), [Deed::Stream(vec![(0, WORD), (0, FINISH), (0, "")])]);
+    let reply = made.stream("t", "Hi").collect().await.unwrap();
+    assert_eq!((reply.text(), reply.attempts.len()), ("word ", 1));
+    assert_eq!(reply.warnings, ["the stream broke after the answer was whole (broke off)"]);
+
+    let made = router(&json!({"retries": 0}), [Deed::Stream(vec![(0, WORD), (0, "")])]);
+    let error = made.stream("t", "Hi").collect().await.unwrap_err();
+    assert_eq!((error.kind(), error.subkind(), error.in_stream()), (ErrorKind::Connection, Some("read"), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tokens_that_are_known_go_with_the_partial_text() {
+    const COUNTED: &str = "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word\"}}],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":1,\"total_tokens\":8}}\n\n";
+    let made = router(&json!({}), [Deed::Stream(vec![(0, COUNTED)])]);
+    let error = made.stream("t", "Hi").collect().await.unwrap_err();
+    assert_eq!((error.kind(), error.subkind()), (ErrorKind::Timeout, Some("idle")));
+    let (text, usage) = error.partial().unwrap();
+    assert_eq!((text, usage.map(|usage| (usage.input, usage.output))), ("word", Some((7, 1))));
 }
