@@ -17,9 +17,6 @@ use tokio::task::yield_now;
 use crate::mailbox::Brought;
 use crate::router::{Request, RouterHandle};
 
-/// So many events cross at once at most: enough that crossing costs little, few enough to read on soon.
-const MOST: usize = 256;
-
 /// A stream. When it is collected unread, its connections close.
 #[napi(js_name = "Stream")]
 pub struct StreamHandle {
@@ -91,7 +88,7 @@ enum Piece {
 impl Source {
     /// Ready when there are items, and with the end if it has come.
     fn take(&mut self, cx: &mut Context<'_>, items: &mut Vec<Value>) -> Poll<Option<End>> {
-        while items.len() < MOST {
+        while items.len() < EventStream::BATCH {
             match self.poll(cx) {
                 Poll::Ready(Piece::More(item)) => items.push(item),
                 Poll::Ready(Piece::End(end)) => return Poll::Ready(Some(end)),
@@ -144,7 +141,7 @@ pub(crate) async fn batch(source: Arc<Mutex<Source>>, mut cancelled: oneshot::Re
             lock(&source).take(cx, &mut items)
         })
         .await;
-        if end.is_some() || items.len() == had || items.len() >= MOST {
+        if end.is_some() || items.len() == had || items.len() >= EventStream::BATCH {
             break end;
         }
         // A connection is read by a task of its own, piece by piece. What has come already is worth its turn.

@@ -15,9 +15,6 @@ use locum::{Attempt, Error, Event, EventStream, Reply, Router, TextStream};
 use serde_json::Value;
 use tokio::task::yield_now;
 
-/// How many events a batch has at most: few enough to bound the memory, enough to be worth the way.
-const BATCH: usize = 256;
-
 /// What comes of a stream.
 pub(crate) enum Item {
     Event(Event),
@@ -174,7 +171,7 @@ impl Source {
     /// Ready with how many items there are.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<usize> {
         let inner = &mut *self.lock();
-        while !inner.over && inner.ready.len() < BATCH {
+        while !inner.over && inner.ready.len() < EventStream::BATCH {
             match inner.stage.poll(&self.router, cx) {
                 Poll::Ready(Some(item)) => {
                     // A failure is followed by nothing, and so is the end of the text.

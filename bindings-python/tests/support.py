@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -181,3 +182,18 @@ async def first_text(stream: Stream) -> str:
 def first_text_sync(stream: Stream) -> str:
     """The same, by blocking."""
     return next(event.text for event in stream if event.type == "text")
+
+
+def check_ctrl_c(source: str) -> None:
+    """Runs a program that says ``asked`` when it blocks, ``interrupted`` when Ctrl-C reaches it, and ``closed``."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    command, pipe = [sys.executable, "-c", source], subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        assert program.stdout.readline() == "asked\n"
+        begin = time.monotonic()
+        program.send_signal(signal.SIGINT)
+        assert program.stdout.readline() == "interrupted\n"
+        assert time.monotonic() - begin < 1.0
+        assert (program.stdout.read(), program.stderr.read(), program.wait()) == ("closed\n", "", 0)

@@ -5,17 +5,27 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
-import subprocess
 import sys
 import time
 import weakref
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
-from support import HELLO, STALLS, closed, eventually, first_text, first_text_sync, ignore, open_files, playing, run_in, run_python
+from support import (
+    HELLO,
+    STALLS,
+    check_ctrl_c,
+    closed,
+    eventually,
+    first_text,
+    first_text_sync,
+    ignore,
+    open_files,
+    playing,
+    run_in,
+    run_python,
+)
 
 import locum
 from locum import Router, Stream
@@ -198,17 +208,7 @@ with playing({"a": [STALLS]}) as (mock, router):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
 def test_ctrl_c_closes_a_stream() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    command, pipe = [sys.executable, "-c", CTRL_C], subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as program:
-        assert program.stdout is not None
-        assert program.stderr is not None
-        assert program.stdout.readline() == "asked\n"
-        begin = time.monotonic()
-        program.send_signal(signal.SIGINT)
-        assert program.stdout.readline() == "interrupted\n"
-        assert time.monotonic() - begin < 1.0
-        assert (program.stdout.read(), program.stderr.read(), program.wait()) == ("closed\n", "", 0)
+    check_ctrl_c(CTRL_C)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

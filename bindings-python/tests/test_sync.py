@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
 import sys
 import threading
-import time
-from pathlib import Path
 
 import pytest
-from support import closed, playing, seen
+from support import check_ctrl_c, closed, playing, seen
 
 import locum
 
@@ -46,17 +41,7 @@ def test_a_blocking_call() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
 def test_ctrl_c_ends_a_blocking_call() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    command, pipe = [sys.executable, "-c", PROGRAM], subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as program:
-        assert program.stdout is not None
-        assert program.stderr is not None
-        assert program.stdout.readline() == "asked\n"
-        begin = time.monotonic()
-        program.send_signal(signal.SIGINT)
-        assert program.stdout.readline() == "interrupted\n"
-        assert time.monotonic() - begin < 1.0
-        assert (program.stdout.read(), program.stderr.read(), program.wait()) == ("closed\n", "", 0)
+    check_ctrl_c(PROGRAM)
 
 
 def test_other_threads_run_meanwhile() -> None:

@@ -2,27 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod play;
+
 use std::time::Duration;
 
 use locum::testkit::{Mock, Script};
 use locum::{ErrorKind, Message, Router};
-use serde_json::{Value, json};
-
-const KEY: &str = "sk-very-secret-0123456789";
-
-async fn play(script: Value, task: Value) -> (Mock, Router) {
-    let mock = Mock::start(Script::from_value(script).unwrap()).await.unwrap();
-    let mut config = json!({
-        "providers": {
-            "a": {"kind": "openai", "base_url": mock.url("a"), "api_key": KEY},
-            "b": {"kind": "anthropic", "base_url": mock.url("b"), "api_key": KEY},
-        },
-        "tasks": {"t": {"primary": "a/big", "fallback": ["b/small"], "retries": 0}},
-    });
-    config["tasks"]["t"].as_object_mut().unwrap().extend(task.as_object().unwrap().clone());
-    let router = Router::from_value(config).unwrap();
-    (mock, router)
-}
+use play::{KEY, play};
+use serde_json::json;
 
 #[tokio::test]
 async fn a_dropped_call_closes_its_socket() {

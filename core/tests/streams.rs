@@ -2,34 +2,29 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod play;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use locum::testkit::{Mock, Script};
+use locum::testkit::Mock;
 use locum::{ErrorKind, Event, EventStream, OnBreak, Outcome, Router};
+use play::KEY;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-const KEY: &str = "sk-very-secret-0123456789";
 const SOON: Duration = Duration::from_millis(100);
 const WORDS: &str = "one two three four five six seven eight nine ten";
 
+/// The same with Anthropic Messages first, which tell their tokens early.
 async fn play(script: Value, task: Value) -> (Mock, Router) {
-    let mock = Mock::start(Script::from_value(script).unwrap()).await.unwrap();
-    let mut config = json!({
-        "providers": {
-            "a": {"kind": "openai", "base_url": mock.url("a"), "api_key": KEY},
-            "b": {"kind": "anthropic", "base_url": mock.url("b"), "api_key": KEY},
-        },
-        "tasks": {"t": {"primary": "b/big", "fallback": ["a/small"], "retries": 0}},
-    });
-    config["tasks"]["t"].as_object_mut().unwrap().extend(task.as_object().unwrap().clone());
-    let router = Router::from_value(config).unwrap();
-    (mock, router)
+    let mut order = json!({"primary": "b/big", "fallback": ["a/small"]});
+    order.as_object_mut().unwrap().extend(task.as_object().unwrap().clone());
+    play::play(script, order).await
 }
 
 /// Reads up to the first piece of text.

@@ -32,6 +32,10 @@ enum State {
 }
 
 impl EventStream {
+    /// For readers that take what has come all at once: the most events they should hold. Enough that the way of a batch costs
+    /// little, few enough to bound the memory.
+    pub const BATCH: usize = 256;
+
     pub(super) fn new(call: Call) -> Self {
         Self { state: State::Call(Box::new(call)), live: Live { reasoning: true, restarts: true } }
     }
