@@ -24,7 +24,9 @@ use crate::provider;
 use crate::route::{Choice, route};
 use crate::transport::{Http, Transport};
 use crate::types::parse::did_you_mean;
-use crate::types::{Amend, Attempt, FallbackOn, Messages, Options, Outcome, ParseError, Reply, Request, Upstream};
+use crate::types::{
+    Amend, Attempt, FallbackOn, FirstToken, Messages, Options, Outcome, ParseError, Reply, Request, Upstream,
+};
 
 /// Completes tasks. Cheap to clone; clones share connections and what was learned.
 #[derive(Clone)]
@@ -223,7 +225,7 @@ impl Router {
         let rejected = self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner);
         let learned = rejected.get(&model.name()).into_iter().flatten();
         let known = learned.filter(|amend| task.drop_unsupported || !amend.drops_asked()).cloned().collect();
-        Arc::new(ModelSeat { params: params(task, &model, options), known, model })
+        Arc::new(ModelSeat { params: params(task, &model, options), key: choice.key.clone(), known, model })
     }
 
     fn conclude(&self, started: &Started, report: Report) -> Result<Reply, Error> {
@@ -333,7 +335,10 @@ fn plan(task: &Task, choices: &[Choice], options: &Options, live: Option<Live>) 
                 provider: choice.model.provider.name.as_str().into(),
                 skip: choice.skip.clone(),
                 timeout: choice.model.timeout,
-                first_token: choice.model.first_token.or(task.first_token),
+                first_token: choice.model.first_token.or(task.first_token).and_then(|first_token| match first_token {
+                    FirstToken::After(limit) => Some(limit),
+                    FirstToken::Auto => None,
+                }),
                 idle: choice.model.idle.unwrap_or(task.idle),
                 reasons: params(task, &choice.model, options).reasons(),
                 context_window: choice.model.context_window,

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::types::{OnBreak, Upstream};
+use super::policy::Sharing;
+use crate::types::{Breaker, OnBreak, Upstream};
 
 /// Further tries of the same candidate. One catches a hiccup; a second would eat the stand-in's time.
 pub const RETRIES: u32 = 1;
@@ -21,6 +22,13 @@ pub const UPSTREAM: Upstream = Upstream::Unary;
 pub const ON_BREAK: OnBreak = OnBreak::Error;
 /// Stand-ins serve where there are any: that is what they were named for.
 pub const ALLOW_FALLBACK: bool = true;
+/// What one router learns of a dead candidate, the others need not learn anew.
+pub const STATE: Sharing = Sharing::Process;
+/// Three failures in a row are no hiccup. A probe costs one call, a late return costs every user, so it opens for seconds:
+/// long enough to spare a provider that restarts, short enough that its return is noticed.
+pub const BREAKER: Breaker = Breaker { failures: 3, open: Duration::from_secs(5), max_open: Duration::from_secs(20) };
+/// A slow candidate may still win, so it is raced and not cut.
+pub const HEDGE: bool = true;
 
 /// The largest configuration file, 1 MiB: hundreds of times a large one, and no mistaken log file.
 pub(super) const LARGEST_FILE: u64 = 1024 * 1024;

@@ -70,7 +70,7 @@ fn unused(policy: &Policy, places: &Places, lints: &mut Findings) {
         let place = places.find(&join("providers", name));
         if !providers.contains(name.as_str()) {
             lints.add(place, "no model is at this provider");
-        } else if let Credential::Missing(sentence) = &provider.api_key {
+        } else if let Credential::Missing(sentence) = &provider.credential {
             lints.add(place, format!("its models will be skipped: {sentence}"));
         }
     }

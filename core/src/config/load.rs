@@ -182,8 +182,8 @@ mod tests {
         }));
         let env = |name: &str| (name == "OPENAI_API_KEY").then(|| OsString::from(" sk-1\n"));
         let policy = build(&tree, &FROM_CODE, &env).unwrap();
-        let key = |name: &str| policy.providers[name].api_key.clone();
-        assert!(matches!(key("work"), Credential::Key(key) if key.expose() == "sk-1"));
+        let key = |name: &str| policy.providers[name].credential.clone();
+        assert!(matches!(key("work"), Credential::Keys(keys) if keys[0].secret.expose() == "sk-1"));
         let missing = "environment variable ANTHROPIC_API_KEY is not set";
         assert!(matches!(key("anthropic"), Credential::Missing(sentence) if sentence == missing));
         assert!(matches!(key("ollama"), Credential::None));
@@ -194,7 +194,7 @@ mod tests {
     fn an_empty_variable_counts_as_missing() {
         let tree = located::from_value(json!({"tasks": {"a": {"primary": "xai/x"}}}));
         let policy = build(&tree, &FROM_CODE, &|_| Some(OsString::new())).unwrap();
-        let key = &policy.providers["xai"].api_key;
+        let key = &policy.providers["xai"].credential;
         assert!(
             matches!(key, Credential::Missing(sentence) if sentence == "environment variable XAI_API_KEY is empty")
         );

@@ -17,5 +17,5 @@ mod secret;
 mod shape;
 mod validate;
 
-pub use policy::{Credential, Format, Model, Policy, Provider, Task};
+pub use policy::{Credential, Format, Key, Model, Policy, Provider, Sharing, Task};
 pub use shape::JSON_SCHEMA;

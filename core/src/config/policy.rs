@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::types::{FallbackOn, Feature, OnBreak, Params, Secret, Strict, Upstream};
+use crate::types::{
+    Breaker, Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Params, Price, Secret, Sticky, Strict,
+    Upstream,
+};
 
 /// Which wire format a provider speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +29,21 @@ pub struct Policy {
     pub models: BTreeMap<String, Arc<Model>>,
     /// Providers by name.
     pub providers: BTreeMap<String, Arc<Provider>>,
+    /// Who else shares what is learned of a candidate's health.
+    pub state: Sharing,
+    /// When a candidate's circuit breaker opens, and for how long.
+    pub breaker: Breaker,
     /// Things that are allowed but worth a look, one sentence each.
     pub lints: Vec<String>,
+}
+
+/// Who shares what is learned of the health of candidates: cooldowns, breakers, budgets, measured times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// All routers of the process.
+    Process,
+    /// This router alone, with its clones.
+    Router,
 }
 
 /// An account at a provider.
@@ -41,19 +57,30 @@ pub struct Provider {
     pub format: Format,
     /// Where its API starts, without a trailing slash: `https://api.openai.com/v1`.
     pub base_url: String,
-    /// Its key.
-    pub api_key: Credential,
+    /// Its key, or its keys.
+    pub credential: Credential,
     /// Further headers of every request, by lower-case name.
     pub headers: BTreeMap<String, Secret>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
+    /// How many calls each of its keys may have at a time.
+    pub max_concurrency: Option<Concurrency>,
 }
 
-/// The key of a provider.
+/// One of a provider's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The key.
+    pub secret: Secret,
+    /// Its place in the configuration, from 1; absent where there is only one.
+    pub number: Option<u32>,
+}
+
+/// How a provider is paid.
 #[derive(Debug, Clone)]
 pub enum Credential {
-    /// The key.
-    Key(Secret),
+    /// Its keys, at least one, in the order in which they are used.
+    Keys(Vec<Key>),
     /// The provider needs none.
     None,
     /// The provider needs one and it is not there; the sentence says which reference was empty.
@@ -80,11 +107,13 @@ pub struct Model {
     /// The limit of one attempt.
     pub timeout: Option<Duration>,
     /// How long the first content of its streams may take, instead of the task's limit.
-    pub first_token: Option<Duration>,
+    pub first_token: Option<FirstToken>,
     /// How long its streams may pause, instead of the task's limit.
     pub idle: Option<Duration>,
     /// Whether it continues words put into its mouth, where the configuration says so.
     pub prefill: Option<bool>,
+    /// What its tokens cost, where the configuration says so.
+    pub price: Option<Price>,
 }
 
 impl Model {
@@ -100,12 +129,22 @@ impl Model {
 pub struct Task {
     /// Its name.
     pub name: String,
-    /// The primary, then the stand-ins in order.
+    /// The primary, then the stand-ins in order. Where several share the work of the primary, those come first.
     pub candidates: Vec<Arc<Model>>,
+    /// The shares of the first candidates in the work of the primary; empty where there is one primary.
+    pub weights: Vec<u32>,
+    /// What calls must share to be given the same primary; otherwise it is drawn for each call.
+    pub sticky: Option<Sticky>,
     /// The time within which the caller has the answer.
     pub max_latency: Option<Duration>,
     /// The most tokens the input may have.
     pub max_input_tokens: Option<u64>,
+    /// The task that takes calls whose input is larger.
+    pub too_long: Option<String>,
+    /// Whether a slow candidate is raced; otherwise it is cut when the next one starts.
+    pub hedge: bool,
+    /// When the next candidate is started beside a slow one, instead of late.
+    pub hedge_after: Option<HedgeAfter>,
     /// Whether stand-ins may serve.
     pub allow_fallback: bool,
     /// Further tries of the same candidate after a failure.
@@ -123,7 +162,7 @@ pub struct Task {
     /// What follows when an answer breaks off after its first content.
     pub on_break: OnBreak,
     /// How long the first content of a stream may take.
-    pub first_token: Option<Duration>,
+    pub first_token: Option<FirstToken>,
     /// How long a stream may pause between two pieces of content.
     pub idle: Duration,
     /// Parameters of every candidate.

@@ -7,7 +7,7 @@ use http::uri::Authority;
 use http::{HeaderName, Uri};
 
 use super::defaults;
-use super::policy::{Credential, Format, Provider};
+use super::policy::{Credential, Format, Key, Provider};
 use super::presets::{self, Preset};
 use super::problem::{Findings, Places, join};
 use super::schema::ProviderConfig;
@@ -33,9 +33,9 @@ pub(super) struct Builder<'a> {
 /// # Errors
 /// The sentence saying why what the variable holds cannot be a key.
 pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Result<Provider, String> {
-    let api_key = match preset.key.map(|name| sources.variable(name)) {
+    let credential = match preset.key.map(|name| sources.variable(name)) {
         None => Credential::None,
-        Some(Found::Secret { secret, .. }) => Credential::Key(secret),
+        Some(Found::Secret { secret, .. }) => Credential::Keys(vec![Key { secret, number: None }]),
         Some(Found::Missing(sentence)) => Credential::Missing(sentence),
         Some(Found::Unusable(sentence)) => return Err(sentence),
     };
@@ -44,9 +44,10 @@ pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Result<Provide
         kind: preset.kind.to_owned(),
         format: preset.format,
         base_url: preset.base_url.unwrap_or_default().to_owned(),
-        api_key,
+        credential,
         headers: BTreeMap::new(),
         connect_timeout: defaults::CONNECT_TIMEOUT,
+        max_concurrency: None,
     })
 }
 
@@ -66,7 +67,7 @@ impl Builder<'_> {
             );
             return None;
         };
-        let api_key = self.key(&path, preset, config.api_key.as_deref());
+        let credential = self.key(&path, preset, config.api_key.as_deref());
         let headers = self.headers(&path, config.headers.unwrap_or_default());
         let base_url = match (config.base_url.as_deref(), preset.base_url) {
             (Some(url), _) => self.base_url(&join(&path, "base_url"), url, preset, config.allow_http == Some(true)),
@@ -85,9 +86,10 @@ impl Builder<'_> {
             kind: preset.kind.to_owned(),
             format: preset.format,
             base_url: base_url?,
-            api_key: api_key?,
+            credential: credential?,
             headers: headers?,
             connect_timeout: config.connect_timeout_ms.map_or(defaults::CONNECT_TIMEOUT, Duration::from_millis),
+            max_concurrency: None,
         })
     }
 
@@ -107,7 +109,7 @@ impl Builder<'_> {
                 if literal && self.is_file {
                     self.lints.add(self.places.find(&path), "a key written out in a file; use env:NAME or file:PATH");
                 }
-                Some(Credential::Key(secret))
+                Some(Credential::Keys(vec![Key { secret, number: None }]))
             }
             Found::Missing(sentence) => Some(Credential::Missing(sentence)),
             Found::Unusable(sentence) => {

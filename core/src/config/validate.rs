@@ -11,8 +11,8 @@ use super::provider::{Builder, implicit};
 use super::schema::{ConfigFile, ModelConfig, TaskConfig};
 use super::secret::Sources;
 use super::{lint, presets};
-use crate::types::Params;
 use crate::types::parse::did_you_mean;
+use crate::types::{FirstToken, Params};
 
 /// Builds the policy. It is whole only where no problem was added; its lints are left to the caller.
 pub(super) fn policy(
@@ -49,7 +49,14 @@ pub(super) fn policy(
             tasks.insert(name, Arc::new(task));
         }
     }
-    let policy = Policy { tasks, models: sound(check.models), providers: sound(check.providers), lints: Vec::new() };
+    let policy = Policy {
+        tasks,
+        models: sound(check.models),
+        providers: sound(check.providers),
+        state: defaults::STATE,
+        breaker: defaults::BREAKER,
+        lints: Vec::new(),
+    };
     lint::add(&policy, places, lints);
     policy
 }
@@ -103,9 +110,10 @@ impl Check<'_> {
             context_window: config.context_window,
             lacks: set(config.lacks),
             timeout: config.timeout_ms.map(Duration::from_millis),
-            first_token: config.first_token_ms.map(Duration::from_millis),
+            first_token: config.first_token_ms.map(Duration::from_millis).map(FirstToken::After),
             idle: config.idle_ms.map(Duration::from_millis),
             prefill: config.prefill,
+            price: None,
         })
     }
 
@@ -179,7 +187,12 @@ impl Check<'_> {
             name: name.to_owned(),
             candidates: candidates.into_iter().collect::<Option<_>>()?,
             max_latency: config.max_latency_ms.map(Duration::from_millis),
+            weights: Vec::new(),
+            sticky: None,
             max_input_tokens: config.max_input_tokens,
+            too_long: None,
+            hedge: defaults::HEDGE,
+            hedge_after: None,
             allow_fallback: config.allow_fallback.unwrap_or(defaults::ALLOW_FALLBACK),
             retries: config.retries.unwrap_or(defaults::RETRIES),
             max_retry_wait: config.max_retry_wait_ms.map_or(defaults::MAX_RETRY_WAIT, Duration::from_millis),
@@ -188,7 +201,7 @@ impl Check<'_> {
             drop_unsupported: config.drop_unsupported.unwrap_or(defaults::DROP_UNSUPPORTED),
             upstream: config.upstream.map_or(defaults::UPSTREAM, Into::into),
             on_break: config.on_break.map_or(defaults::ON_BREAK, Into::into),
-            first_token: config.first_token_ms.map(Duration::from_millis),
+            first_token: config.first_token_ms.map(Duration::from_millis).map(FirstToken::After),
             idle: config.idle_ms.map_or(defaults::IDLE, Duration::from_millis),
             params,
         })
@@ -228,6 +241,7 @@ impl Check<'_> {
             first_token: None,
             idle: None,
             prefill: None,
+            price: None,
         });
         self.direct.insert(reference.to_owned(), Arc::clone(&model));
         Some(model)

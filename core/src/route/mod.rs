@@ -7,16 +7,20 @@ use std::sync::Arc;
 
 pub(crate) use tokens::estimate;
 
-use crate::config::{Credential, Model, Task};
+use crate::config::{Credential, Key, Model, Task};
 use crate::error::{Error, ErrorKind};
 use crate::types::parse::did_you_mean;
 use crate::types::{Feature, Options, Request};
 
-/// One candidate of a call.
+/// One candidate of a call: a model with one of its provider's keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Choice {
     /// The model.
     pub(crate) model: Arc<Model>,
+    /// The key, where the provider takes one.
+    pub(crate) key: Option<Key>,
+    /// The place of its model among those of the call, from 0. The keys of one model stand side by side.
+    pub(crate) place: usize,
     /// Why it is passed over, if it is.
     pub(crate) skip: Option<String>,
 }
@@ -53,9 +57,20 @@ pub(crate) fn route(task: &Task, request: &Request, options: &Options) -> Result
     let fallback = options.allow_fallback.unwrap_or(task.allow_fallback && options.model.is_none());
     let chosen = pinned.into_iter().chain(rest.into_iter().filter(|_| fallback));
     let features = request.features();
-    Ok(chosen
-        .map(|model| Choice { model: model.clone(), skip: reason_to_skip(model, &features, || *tokens) })
-        .collect())
+    let with_keys = chosen.enumerate().flat_map(|(place, model)| {
+        let skip = reason_to_skip(model, &features, || *tokens);
+        let keys = keys(model);
+        keys.into_iter().map(move |key| Choice { model: model.clone(), key, place, skip: skip.clone() })
+    });
+    Ok(with_keys.collect())
+}
+
+/// Each key of the model's provider; one without a key where there is none.
+fn keys(model: &Model) -> Vec<Option<Key>> {
+    match &model.provider.credential {
+        Credential::Keys(keys) => keys.iter().cloned().map(Some).collect(),
+        Credential::None | Credential::Missing(_) => vec![None],
+    }
 }
 
 fn unknown_pin(task: &Task, name: &str) -> Error {
@@ -69,7 +84,7 @@ fn unknown_pin(task: &Task, name: &str) -> Error {
 }
 
 fn reason_to_skip(model: &Model, features: &[Feature], tokens: impl Fn() -> u64) -> Option<String> {
-    if let Credential::Missing(why) = &model.provider.api_key {
+    if let Credential::Missing(why) = &model.provider.credential {
         return Some(format!("no credentials: {why}"));
     }
     if let Some(feature) = features.iter().find(|feature| model.lacks.contains(feature)) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Credential, Format, Model, Task};
+use crate::config::{Format, Key, Model, Task};
 use crate::driver::Seat;
 use crate::provider::{self, Provider, Target};
 use crate::types::{Amend, Options, Params};
@@ -10,6 +10,7 @@ use crate::types::{Amend, Options, Params};
 /// A model, with what this call makes of its parameters.
 pub(super) struct ModelSeat {
     pub(super) model: Arc<Model>,
+    pub(super) key: Option<Key>,
     pub(super) params: Params,
     pub(super) known: Vec<Amend>,
 }
@@ -32,10 +33,7 @@ impl Seat for ModelSeat {
             provider: &provider.name,
             kind: &provider.kind,
             base_url: &provider.base_url,
-            api_key: match &provider.api_key {
-                Credential::Key(key) => Some(key),
-                Credential::None | Credential::Missing(_) => None,
-            },
+            api_key: self.key.as_ref().map(|key| &key.secret),
             headers: &provider.headers,
             model: &self.model.id,
             params: &self.params,

@@ -12,7 +12,9 @@ mod flow;
 mod hidden;
 mod message;
 mod options;
+mod pace;
 pub(crate) mod parse;
+mod price;
 mod reply;
 mod secret;
 
@@ -25,6 +27,8 @@ pub use failure::Failure;
 pub use flow::{OnBreak, Upstream};
 pub use message::{Content, Message, Messages, Part, Role, ToolCall};
 pub use options::{Options, ResponseFormat, Tool, ToolChoice};
+pub use pace::{Breaker, Concurrency, FirstToken, HedgeAfter, Sticky};
 pub use parse::ParseError;
+pub use price::Price;
 pub use reply::Reply;
 pub use secret::Secret;

@@ -163,10 +163,10 @@ fn models_and_providers_of_the_five_tasks() {
     assert_eq!(local.kind, "ollama");
     assert_eq!(local.base_url, "http://127.0.0.1:11434/v1");
     assert_eq!(local.connect_timeout, Duration::from_millis(200));
-    assert!(matches!(local.api_key, Credential::None));
+    assert!(matches!(local.credential, Credential::None));
     let openai = &policy.providers["openai"];
     assert_eq!(openai.connect_timeout, Duration::from_secs(5));
-    assert!(matches!(&openai.api_key, Credential::Key(key) if *key == Secret::new("locum")));
+    assert!(matches!(&openai.credential, Credential::Keys(keys) if keys[0].secret == Secret::new("locum")));
 }
 
 #[test]

@@ -15,12 +15,12 @@ fn a_missing_key_is_no_problem_but_a_lint() {
         "[providers.openai]\napi_key = \"env:LOCUM_TEST_UNSET\"\n\
          [tasks.a]\nprimary = \"openai/x\"\nfallback = [\"ollama/y\"]\n",
     );
-    let Credential::Missing(sentence) = &policy.providers["openai"].api_key else { panic!("a key") };
+    let Credential::Missing(sentence) = &policy.providers["openai"].credential else { panic!("a key") };
     assert_eq!(sentence, "environment variable LOCUM_TEST_UNSET is not set");
     assert_eq!(policy.lints, [format!("line 1: providers.openai: its models will be skipped: {sentence}")]);
     let blank = json!({"providers": {"groq": {"api_key": " "}}, "tasks": {"a": {"primary": "groq/x"}}});
     let policy = Policy::from_value(blank).unwrap();
-    let key = &policy.providers["groq"].api_key;
+    let key = &policy.providers["groq"].credential;
     assert!(matches!(key, Credential::Missing(sentence) if sentence == "the value is empty"));
 }
 
@@ -35,13 +35,13 @@ fn secrets_come_from_files_beside_the_configuration() {
         Policy::from_file(folder.write("locum.toml", text))
     };
     let policy = load("key.txt").unwrap();
-    let key = &policy.providers["openai"].api_key;
-    assert!(matches!(key, Credential::Key(key) if *key == Secret::new(KEY)));
+    let key = &policy.providers["openai"].credential;
+    assert!(matches!(key, Credential::Keys(keys) if keys[0].secret == Secret::new(KEY)));
     assert_eq!(policy.lints, Vec::<String>::new());
 
     let policy = load("none.txt").unwrap();
     let looked_at = folder.0.join("none.txt").display().to_string();
-    let key = &policy.providers["openai"].api_key;
+    let key = &policy.providers["openai"].credential;
     assert!(matches!(key, Credential::Missing(sentence) if sentence.contains(&looked_at)));
 
     for (name, problem) in [("bad.txt", "holds characters that no header can carry"), ("binary.txt", "is not UTF-8")] {

@@ -1,0 +1,45 @@
+//! What tokens cost.
+
+use super::completion::Usage;
+
+/// USD for a million tokens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    /// Of the prompt.
+    pub input: f64,
+    /// Of the answer, reasoning included.
+    pub output: f64,
+    /// Of the prompt, read from a cache; as `input` where not set.
+    pub cached_input: Option<f64>,
+    /// Of the prompt, written to a cache; as `input` where not set.
+    pub cache_write: Option<f64>,
+}
+
+impl Price {
+    /// USD for these tokens.
+    #[must_use]
+    pub fn of(&self, usage: &Usage) -> f64 {
+        let fresh = usage.input.saturating_sub(usage.cached_input).saturating_sub(usage.cache_write);
+        let tokens = [
+            (fresh, self.input),
+            (usage.cached_input, self.cached_input.unwrap_or(self.input)),
+            (usage.cache_write, self.cache_write.unwrap_or(self.input)),
+            (usage.output, self.output),
+        ];
+        tokens.iter().map(|(tokens, price)| *tokens as f64 * price).sum::<f64>() / 1e6
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_token_is_counted_once() {
+        let usage = Usage { input: 1_000, cached_input: 300, cache_write: 200, output: 400, reasoning: 100 };
+        let price = Price { input: 2.0, output: 10.0, cached_input: Some(0.5), cache_write: Some(3.0) };
+        assert!((price.of(&usage) - (500.0 * 2.0 + 300.0 * 0.5 + 200.0 * 3.0 + 400.0 * 10.0) / 1e6).abs() < 1e-12);
+        let plain = Price { cached_input: None, cache_write: None, ..price };
+        assert!((plain.of(&usage) - (1_000.0 * 2.0 + 400.0 * 10.0) / 1e6).abs() < 1e-12);
+    }
+}
