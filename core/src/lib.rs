@@ -149,6 +149,7 @@ mod observe;
 pub mod provider;
 mod route;
 mod router;
+mod state;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod transport;
@@ -156,8 +157,9 @@ pub mod types;
 
 pub use config::Policy;
 pub use error::{Error, ErrorKind};
+pub use observe::EventQueue;
 pub use router::{Call, EventStream, Router, TextStream};
 pub use types::{
-    Attempt, Event, Finish, FinishReason, Message, Messages, Next, OnBreak, Options, Outcome, Reply, ResponseFormat,
-    Role, Secret, Tool, ToolCall, ToolCallDelta, ToolChoice, Upstream, Usage,
+    Attempt, CandidateHealth, Event, Finish, FinishReason, Message, Messages, Next, OnBreak, Options, Outcome, Reply,
+    ResponseFormat, Role, RouterEvent, Secret, Tool, ToolCall, ToolCallDelta, ToolChoice, Upstream, Usage,
 };

@@ -1,31 +1,36 @@
 //! The handle users hold. It calls the other modules in the order of a request and decides nothing itself.
 
 mod call;
+mod plan;
 mod seat;
 mod stream;
+mod watch;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde_json::Value;
 
 pub use self::call::Call;
+use self::plan::{Facts, identities, plan};
 use self::seat::{ModelSeat, params};
 pub use self::stream::{EventStream, TextStream};
+use self::watch::{Calls, teller};
 
-use crate::config::{Format, Policy, Task};
+use crate::config::{Policy, Sharing, Task};
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
-use crate::ladder::{Candidate, Ladder, Plan, verdict};
-use crate::observe::Notices;
-use crate::provider;
-use crate::route::{Choice, route};
+use crate::ladder::health::Vitals;
+use crate::ladder::{Ladder, verdict};
+use crate::observe::{EventQueue, Notices, Watchers};
+use crate::route::{Choice, estimate, keys, route};
+use crate::state::{Members, State};
 use crate::transport::{Http, Transport};
 use crate::types::parse::did_you_mean;
 use crate::types::{
-    Amend, Attempt, FallbackOn, FirstToken, Messages, Options, Outcome, ParseError, Reply, Request, Upstream,
+    Amend, Attempt, CandidateHealth, FallbackOn, Level, Messages, Options, Outcome, ParseError, Reply, Request,
+    RouterEvent, Upstream,
 };
 
 /// Completes tasks. Cheap to clone; clones share connections and what was learned.
@@ -40,6 +45,9 @@ struct Inner {
     /// Parameters that models were found to reject, by `provider/model`.
     rejected: Mutex<HashMap<String, Vec<Amend>>>,
     notices: Notices,
+    members: Arc<Members>,
+    watchers: Arc<Watchers>,
+    calls: Calls,
 }
 
 impl std::fmt::Debug for Router {
@@ -62,7 +70,13 @@ impl Router {
         for lint in &policy.lints {
             notices.tell(lint, lint);
         }
-        Self { inner: Arc::new(Inner { policy, transport, rejected: Mutex::default(), notices }) }
+        let state = match policy.state {
+            Sharing::Process => State::of_process(),
+            Sharing::Router => State::own(),
+        };
+        let members = Arc::new(Members::join(state, identities(&policy)));
+        let (rejected, watchers, calls) = (Mutex::default(), Arc::default(), Calls::default());
+        Self { inner: Arc::new(Inner { policy, transport, rejected, notices, members, watchers, calls }) }
     }
 
     /// Reads `locum.toml`, or the same as `.json`.
@@ -152,6 +166,42 @@ impl Router {
         EventStream::new(self.complete_value(task, messages, options))
     }
 
+    /// Calls `listener` with everything that happens in this router's calls, and its clones', from now on: attempts, switches,
+    /// hedges, breakers, cooldowns. It is called where the call runs, so it must be quick. The same goes to `tracing`.
+    pub fn on_event(&self, listener: impl Fn(&RouterEvent) + Send + Sync + 'static) {
+        self.inner.watchers.add(listener);
+    }
+
+    /// The same in batches, for those who cannot be called from any thread: events from `least` on are kept until they are
+    /// taken, and `wake` is called when the first of them comes.
+    pub fn queue_events(&self, least: Level, wake: impl Fn() + Send + Sync + 'static) -> EventQueue {
+        let queue = EventQueue::new(least, wake);
+        let filled = queue.clone();
+        self.on_event(move |event| filled.push(event));
+        queue
+    }
+
+    /// How every candidate is, with each of its keys: circuit breaker, cooldown, last error, measured times.
+    #[must_use]
+    pub fn health(&self) -> Vec<CandidateHealth> {
+        let members = &self.inner.members;
+        let now = members.state.now();
+        let seats = self.seats();
+        members.state.with(|health| {
+            let report =
+                |(model, provider, key, vitals)| CandidateHealth { model, provider, key, ..health.report(vitals, now) };
+            seats.into_iter().map(report).collect()
+        })
+    }
+
+    /// Forgets what speaks against candidates: cooldowns, open breakers, last errors. For whoever has mended what was wrong
+    /// (paid a bill, allowed a key) and does not want to wait. `model`, as `provider/model`, limits it to one.
+    pub fn reset_health(&self, model: Option<&str>) {
+        let members = &self.inner.members;
+        let chosen = self.seats().into_iter().filter(|(name, ..)| model.is_none_or(|model| model == name));
+        members.state.with(|health| chosen.for_each(|(.., vitals)| health.reset(vitals)));
+    }
+
     /// Warnings for the operator that nobody has taken yet (a dead key, an unknown model, spent credit), each told once.
     /// They also go to `tracing`; the language bindings put them into the host's logging.
     #[must_use]
@@ -183,7 +233,14 @@ impl Router {
             idempotency_key: options.idempotency_key.clone(),
         };
         let choices = route(&task, &request, &options).map_err(blamed)?;
-        let plan = plan(&task, &choices, &options, live);
+        // Costs are told only where a price is known, and counting takes its time.
+        let priced = choices.iter().any(|choice| choice.model.price.is_some());
+        let tokens = if priced { estimate(&request) } else { 0 };
+        let Inner { policy, members, watchers, calls, .. } = &*self.inner;
+        let breaker = policy.breaker;
+        let facts =
+            Facts { task: &task, breaker, choices: &choices, options: &options, request: &request, tokens, live };
+        let plan = plan(&facts, members);
         let job = Job {
             seats: choices.iter().map(|choice| self.seat(&task, choice, &options)).collect(),
             request: Arc::new(request),
@@ -195,9 +252,25 @@ impl Router {
                 refusals: !plan.fallback_on.contains(&FallbackOn::Refusal),
             },
             ladder: Ladder::new(plan, seed()),
+            members: Arc::clone(members),
+            watch: teller(watchers, calls, &task.name, &choices),
             cancelled,
         };
         Ok(Started { run: Run::new(job), task, choices })
+    }
+
+    /// Every candidate of the tasks with each of its keys, and where its health is kept.
+    fn seats(&self) -> Vec<(String, String, Option<u32>, Vitals)> {
+        let Inner { policy, members, .. } = &*self.inner;
+        let mut models = policy.tasks.values().flat_map(|task| &task.candidates).collect::<Vec<_>>();
+        models.sort_by_key(|model| model.name());
+        models.dedup_by_key(|model| model.name());
+        let seats = models.into_iter().flat_map(|model| {
+            let vitals = members.of(&model.name()).iter().copied();
+            let with_keys = keys(model).into_iter().map(|key| key.and_then(|key| key.number)).zip(vitals);
+            with_keys.map(|(key, vitals)| (model.name(), model.provider.name.clone(), key, vitals)).collect::<Vec<_>>()
+        });
+        seats.collect()
     }
 
     fn task(&self, name: &str) -> Result<&Arc<Task>, Error> {
@@ -248,7 +321,7 @@ impl Router {
                     cost: total_cost(&attempts),
                     latency,
                     first_token,
-                    fallback_used: candidate > 0,
+                    fallback_used: choices.get(candidate).is_some_and(|choice| choice.place > 0),
                     warnings,
                     attempts,
                     completion,
@@ -265,7 +338,9 @@ impl Router {
     /// Failures that an operator must hear of although the call may have been saved.
     fn warn_loudly(&self, task: &Task, attempts: &[Attempt]) -> Vec<String> {
         let mut warnings = Vec::new();
-        for attempt in attempts.iter().filter(|attempt| attempt.outcome == Outcome::Failed) {
+        // A candidate that is passed over since its key is dead is no better news than one that was just refused.
+        let told = |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Failed | Outcome::Skipped);
+        for attempt in attempts.iter().filter(told) {
             let Some(kind) = attempt.kind.filter(|kind| verdict(*kind, attempt.subkind).loud) else {
                 continue;
             };
@@ -323,45 +398,6 @@ fn check(messages: &Messages, options: &Options, live: bool) -> Result<(), Parse
 /// A seed of its own for every call. Forked children inherit the generator's state, so the process counts too.
 fn seed() -> u64 {
     fastrand::u64(..) ^ u64::from(std::process::id())
-}
-
-fn plan(task: &Task, choices: &[Choice], options: &Options, live: Option<Live>) -> Plan {
-    let asked = options.timeout_ms.map(Duration::from_millis);
-    Plan {
-        candidates: choices
-            .iter()
-            .map(|choice| Candidate {
-                name: choice.model.name().into(),
-                provider: choice.model.provider.name.as_str().into(),
-                skip: choice.skip.clone(),
-                timeout: choice.model.timeout,
-                first_token: choice.model.first_token.or(task.first_token).and_then(|first_token| match first_token {
-                    FirstToken::After(limit) => Some(limit),
-                    FirstToken::Auto => None,
-                }),
-                idle: choice.model.idle.unwrap_or(task.idle),
-                reasons: params(task, &choice.model, options).reasons(),
-                context_window: choice.model.context_window,
-                max_request_bytes: match choice.model.provider.format {
-                    Format::OpenAiChat => None,
-                    Format::AnthropicMessages => Some(provider::ANTHROPIC_MAX_REQUEST),
-                },
-            })
-            .collect(),
-        deadline: task.max_latency.into_iter().chain(asked).min(),
-        retries: task.retries,
-        max_retry_wait: task.max_retry_wait,
-        fallback_on: task.fallback_on.clone(),
-        strict: task.strict.clone(),
-        drop_unsupported: task.drop_unsupported,
-        upstream: match live {
-            Some(_) => Upstream::Stream,
-            None => options.upstream.unwrap_or(task.upstream),
-        },
-        live: live.is_some(),
-        on_break: options.on_break.unwrap_or(task.on_break),
-        restarts: live.is_some_and(|live| live.restarts),
-    }
 }
 
 fn total_cost(attempts: &[Attempt]) -> Option<f64> {

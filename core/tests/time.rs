@@ -75,6 +75,7 @@ fn answer(ms: u64) -> Deed {
 
 fn router(task: &Value, deeds: impl Into<VecDeque<Deed>>) -> Router {
     let mut config = json!({
+        "state": "router",
         "providers": {"openai": {"api_key": "k"}, "groq": {"api_key": "k"}},
         "tasks": {"t": {"primary": "openai/a", "fallback": ["groq/b"]}},
     });

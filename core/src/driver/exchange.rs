@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::conceal::Secrets;
 use super::reading::Reading;
 use crate::error::ErrorKind;
-use crate::provider::{Delta, Provider, Target};
+use crate::provider::{Delta, Provider, Target, limits};
 use crate::transport::{HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
 use crate::types::parse::kind_of;
 use crate::types::{Amend, Completion, Failure, Request, ResponseFormat, Upstream};
@@ -44,6 +44,8 @@ pub(super) struct Brought {
     pub(super) completion: Completion,
     /// The answer as JSON, where that was asked for and it is.
     pub(super) parsed: Option<Value>,
+    /// How long the provider's limits leave nothing for further calls.
+    pub(super) spent: Option<Duration>,
 }
 
 /// What is new of an attempt.
@@ -136,10 +138,11 @@ async fn open(question: Question, transport: Arc<dyn Transport>) -> Result<Opene
             None => response.body = stream::empty().boxed(),
         }
     }
+    let spent = limits::spent(&response.headers, now);
     if begins_stream(&start) {
         let head = HttpAnswer { status: response.status, headers: response.headers, body: Bytes::new() };
         let decoder = codec.decoder(&target, &request, head, now);
-        let reading = Reading::new(response.status, &start, response.body, decoder, secrets, warnings, request);
+        let reading = Reading::new(response.status, &start, response.body, decoder, secrets, warnings, request, spent);
         return Ok(Opened::Stream(Box::new(reading)));
     }
     let mut answer = read(response, start).await?;
@@ -147,14 +150,19 @@ async fn open(question: Question, transport: Arc<dyn Transport>) -> Result<Opene
         Err(_) if secrets.conceal(&mut answer) => codec.decode(&target, &request, &answer, now),
         decoded => decoded,
     };
-    Ok(Opened::Whole(Box::new(brought(decoded?, warnings, &request))))
+    Ok(Opened::Whole(Box::new(brought(decoded?, warnings, &request, spent))))
 }
 
 /// An answer with what the request's writing and its format have to say of it.
-pub(super) fn brought(mut completion: Completion, warnings: Vec<String>, request: &Request) -> Brought {
+pub(super) fn brought(
+    mut completion: Completion,
+    warnings: Vec<String>,
+    request: &Request,
+    spent: Option<Duration>,
+) -> Brought {
     completion.warnings.splice(0..0, warnings);
     let parsed = parse_json(request.response_format.as_ref(), &completion.text, &mut completion.warnings);
-    Brought { completion, parsed }
+    Brought { completion, parsed, spent }
 }
 
 type Body = BoxStream<'static, Result<Bytes, TransportError>>;

@@ -88,6 +88,7 @@ impl Flight {
             usage: completion.usage,
             cost: completion.cost,
             request_id: completion.request_id.clone(),
+            spent: brought.spent,
         };
         self.seam = Seam::default();
         self.state = State::Landed(brought);

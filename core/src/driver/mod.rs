@@ -26,8 +26,9 @@ use exchange::{Exchange, Question, Step};
 use flight::{Flight, State};
 
 use crate::error::ErrorKind;
-use crate::ladder::{Action, Event, Join, Ladder};
+use crate::ladder::{Action, Event, Join, Ladder, Note};
 use crate::provider::Delta;
+use crate::state::Members;
 use crate::transport::Transport;
 use crate::types::{self, Amend, Attempt, Completion, Failure, Request, Upstream};
 
@@ -40,6 +41,10 @@ pub(crate) struct Job {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) upstream: Upstream,
     pub(crate) show: Show,
+    /// The health of the candidates.
+    pub(crate) members: Arc<Members>,
+    /// Who is told what happens.
+    pub(crate) watch: Box<dyn Fn(Note) + Send + Sync>,
     /// Resolves when the caller wants no answer any more.
     pub(crate) cancelled: BoxFuture<'static, ()>,
 }
@@ -166,7 +171,9 @@ impl Run {
                 self.row += 1;
             } else {
                 let late = std::mem::take(&mut self.row) == LONGEST_ROW;
-                if !self.wake(cx) && !late {
+                if self.granted(cx) {
+                    self.step(Event::Woken);
+                } else if !self.wake(cx) && !late {
                     return Poll::Pending;
                 }
             }
@@ -249,9 +256,22 @@ impl Run {
     }
 
     fn step(&mut self, event: Event) {
-        for action in self.job.ladder.step(event, self.elapsed()) {
+        let (elapsed, ladder) = (self.elapsed(), &mut self.job.ladder);
+        let before = ladder.waits();
+        let actions = self.job.members.state.with(|health| ladder.step(event, elapsed, health));
+        if let Some((_, number)) = before.filter(|before| ladder.waits() != Some(*before)) {
+            self.job.members.state.forget(number);
+        }
+        ladder.notes().into_iter().for_each(&self.job.watch);
+        for action in actions {
             self.act(action);
         }
+    }
+
+    /// Whether a place has come free that the ladder waits for.
+    fn granted(&self, cx: &Context<'_>) -> bool {
+        let waits = self.job.ladder.waits();
+        waits.is_some_and(|(vitals, number)| self.job.members.state.granted(vitals, number, cx.waker()))
     }
 
     fn act(&mut self, action: Action) {
@@ -320,7 +340,7 @@ impl Run {
         };
         let completion = &mut brought.completion;
         if let Some((earlier, length)) = flight.continues() {
-            let (earlier, later) = (self.job.ladder.name(earlier), self.job.ladder.name(candidate));
+            let (earlier, later) = (self.job.ladder.name_of(earlier), self.job.ladder.name_of(candidate));
             completion
                 .warnings
                 .push(format!("{earlier} broke off after {length} characters, {later} went on from there"));
@@ -344,5 +364,12 @@ impl Run {
         self.timer = None;
         self.flights.iter_mut().for_each(|flight| flight.state = State::Gone);
         self.news.push_back(News::Over(Box::new(Report { result, latency: self.elapsed() })));
+    }
+}
+
+/// Whoever drops a call gives back what it held: its connections, and its place and its probes at the candidates.
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.cancel();
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Reading {
     secrets: Secrets,
     warnings: Vec<String>,
     request: Arc<Request>,
+    /// How long the provider's limits leave nothing for further calls.
+    spent: Option<Duration>,
     /// No more is read.
     ended: bool,
     /// The body said that it is over.
@@ -50,6 +52,7 @@ impl Reading {
         secrets: Secrets,
         warnings: Vec<String>,
         request: Arc<Request>,
+        spent: Option<Duration>,
     ) -> Self {
         let mut sse = Sse::default();
         sse.push(start);
@@ -63,6 +66,7 @@ impl Reading {
             secrets,
             warnings,
             request,
+            spent,
             ended: false,
             drained: false,
             failure: None,
@@ -169,7 +173,7 @@ impl Reading {
             self.text = self.decoder.text();
         }
         match self.decoder.finish() {
-            Ok(completion) => Ok(brought(completion, mem::take(&mut self.warnings), &self.request)),
+            Ok(completion) => Ok(brought(completion, mem::take(&mut self.warnings), &self.request, self.spent)),
             Err(failure) => Err(Failure { status: Some(self.status), in_stream: true, ..failure }),
         }
     }

@@ -31,11 +31,17 @@ pub(super) fn delay(
 /// An answer that is whole waits so long for the counts that may follow it.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a candidate works alone before the next one starts beside it: half of what is left until the deadline;
-/// without one, longer than nearly every answer, or first content of a stream, takes.
-pub(super) fn race_delay(left: Option<Duration>, reasons: bool, upstream: Upstream) -> Duration {
+/// How long a candidate works alone before the next one starts beside it: half of what is left until the deadline, or less
+/// where the next one usually needs more than that, but no less than a quarter; without a deadline, longer than nearly
+/// every answer, or first content of a stream, takes.
+pub(super) fn race_delay(
+    left: Option<Duration>,
+    reasons: bool,
+    upstream: Upstream,
+    stand_in: Option<Duration>,
+) -> Duration {
     match (left, upstream, reasons) {
-        (Some(left), _, _) => left / 2,
+        (Some(left), _, _) => left.saturating_sub(stand_in.unwrap_or_default()).clamp(left / 4, left / 2),
         (None, Upstream::Stream, false) => Duration::from_secs(10),
         (None, Upstream::Stream, true) => THOUGHT,
         (None, Upstream::Unary, false) => Duration::from_secs(60),

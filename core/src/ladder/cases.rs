@@ -5,9 +5,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::bench::Bench;
+use super::health::Vitals;
 use super::*;
 use crate::error::ErrorKind::{self, *};
-use crate::types::{Amend, Failure, FallbackOn, Finish, FinishReason, Next, OnBreak, Outcome, Upstream};
+use crate::types::{Amend, Breaker, Failure, FallbackOn, Finish, FinishReason, Next, OnBreak, Outcome, Upstream};
+
+/// The breaker of the defaults.
+pub(super) fn defaults() -> Breaker {
+    Breaker { failures: 3, open: ms(5_000), max_open: ms(20_000) }
+}
 
 pub(super) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -25,10 +32,22 @@ pub(super) fn plan(candidates: usize) -> Plan {
         idle: ms(15_000),
         context_window: None,
         max_request_bytes: None,
+        index: i,
+        place: i,
+        key: None,
+        vitals: Vitals::default(),
+        price: None,
+        acts: false,
     };
     Plan {
         candidates: (0..candidates).map(candidate).collect(),
         deadline: Some(ms(10_000)),
+        tightened: false,
+        origin: Duration::ZERO,
+        tokens: 0,
+        hedge: true,
+        hedge_after: None,
+        breaker: defaults(),
         retries: 1,
         max_retry_wait: ms(2_000),
         fallback_on: BTreeSet::new(),
@@ -41,8 +60,8 @@ pub(super) fn plan(candidates: usize) -> Plan {
     }
 }
 
-pub(super) fn begun(plan: Plan) -> Ladder {
-    let mut ladder = Ladder::new(plan, 7);
+pub(super) fn begun(plan: Plan) -> Bench {
+    let mut ladder = Bench::new(plan, 7);
     assert_eq!(ladder.step(Event::Begin, ms(0)), [start(0, 0)]);
     ladder
 }
@@ -57,7 +76,10 @@ pub(super) fn failed(attempt: usize, kind: ErrorKind) -> Event {
 
 pub(super) fn answered(attempt: usize, finish: FinishReason) -> Event {
     let finish = Finish { unified: finish, raw: None };
-    Event::Answered { attempt, answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None } }
+    Event::Answered {
+        attempt,
+        answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None, spent: None },
+    }
 }
 
 #[test]

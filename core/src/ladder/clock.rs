@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::backoff::GRACE;
 use super::flight::Flight;
+use super::health::Ended;
 use super::machine::Ladder;
-use super::step::Action;
+use super::step::{Action, Turn};
 use crate::error::ErrorKind;
 use crate::types::{Failure, Next, Outcome, Upstream};
 
@@ -38,10 +39,11 @@ impl Flight {
 }
 
 impl Ladder {
-    pub(super) fn woken(&mut self, now: Duration, out: &mut Vec<Action>) {
-        if !self.led && self.deadline.is_some_and(|deadline| now >= deadline) {
-            return self.expire(now, out);
+    pub(super) fn woken(&mut self, turn: &mut Turn<'_>) {
+        if !self.led && self.deadline.is_some_and(|deadline| turn.now >= deadline) {
+            return self.expire(turn);
         }
+        let now = turn.now;
         let due = |flight: &Flight| flight.due().filter(|(at, _)| flight.flying && now >= *at).map(|(_, due)| due);
         let late: Vec<(usize, Due)> =
             self.flights.iter().enumerate().filter_map(|(i, flight)| Some((i, due(flight)?))).collect();
@@ -50,33 +52,39 @@ impl Ladder {
                 return;
             }
             if due == Due::Close {
-                self.close(attempt, out);
+                self.close(attempt, turn);
                 continue;
             }
-            out.push(Action::Cancel { attempt });
-            self.failed(attempt, self.timeout(attempt, due, now), now, out);
+            turn.out.push(Action::Cancel { attempt });
+            let failure = self.timeout(attempt, due, now);
+            self.failed(attempt, failure, turn);
         }
         if let Some((candidate, at)) = self.retry_at
             && now >= at
             && !self.done
         {
             self.retry_at = None;
-            self.start(candidate, now, out);
+            self.start(candidate, turn);
         }
-        if self.race_at.is_some_and(|at| now >= at) && !self.done {
-            self.race_at = None;
-            if let Some(next) = self.next_candidate(None, now) {
-                self.start(next, now, out);
-            }
+        if !self.done {
+            self.granted(turn);
+        }
+        let early = self.hedge_at.take_if(|at| now >= *at).is_some();
+        if early && !self.done {
+            self.race(true, turn);
+        }
+        let late = self.race_at.take_if(|at| now >= *at).is_some();
+        if late && !self.done {
+            self.race(false, turn);
         }
     }
 
     /// The deadline has come.
-    pub(super) fn expire(&mut self, now: Duration, out: &mut Vec<Action>) {
-        if self.lead(now, out) {
+    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) {
+        if self.lead(turn) {
             return;
         }
-        let limit = self.plan.deadline.unwrap_or(now).as_millis();
+        let limit = self.plan.deadline.unwrap_or(turn.now).as_millis();
         let what = if self.plan.live { "no content" } else { "no answer" };
         let spent = Failure::new(ErrorKind::DeadlineExceeded, format!("{what} within {limit} ms"));
         let mut failure = spent.clone();
@@ -88,36 +96,42 @@ impl Ladder {
             .map(|(attempt, flight)| (attempt, flight.candidate, flight.line))
             .collect();
         for (attempt, candidate, line) in &waiting {
+            let ended = match self.flights.get(*attempt).map(|flight| self.unended(flight, Outcome::Failed, turn)) {
+                Some(ended) => ended,
+                None => Ended::Gone { took: None },
+            };
             self.land(*attempt);
-            self.trail.failed(*line, &spent, now);
+            self.trail.failed(*line, &spent, turn.now);
             self.trail.decided(*line, Next::Fail, "the time was spent");
-            out.push(Action::Cancel { attempt: *attempt });
+            turn.out.push(Action::Cancel { attempt: *attempt });
+            self.report(*attempt, &ended, turn);
             if let (Some(candidate), Some(line)) = (self.plan.candidates.get(*candidate), self.trail.lines().get(*line))
             {
                 failure.message += &format!("; {} was waited for {} ms", candidate.name, line.latency.as_millis());
             }
         }
         if let Some(held) = self.held {
-            return self.deliver(held, now, out);
+            return self.deliver(held, turn);
         }
-        self.done = true;
+        self.end(turn);
         if let Some(broken) = self.broken.take() {
-            out.push(broken.into());
+            turn.out.push(self.raise(broken));
             return;
         }
         // What would have surfaced says more than that time ran out while an earlier candidate was waited for.
         if let Some(loss) = self.failure.take().filter(|_| self.halted) {
-            out.push(loss.into());
+            turn.out.push(self.raise(loss));
             return;
         }
         let first = waiting.first();
         let (attempt, candidate) = (first.map(|(attempt, ..)| *attempt), first.map(|(_, candidate, _)| *candidate));
-        out.push(Action::Fail { failure, candidate: candidate.or(self.front), attempt });
+        let candidate = candidate.or(self.front).map(|candidate| self.index(candidate));
+        turn.out.push(Action::Fail { failure, candidate, attempt });
     }
 
     /// At the deadline, an answer that is whole has won, and so has one that is coming already to whom gets it as it comes,
     /// though none of it could be handed on yet.
-    fn lead(&mut self, now: Duration, out: &mut Vec<Action>) -> bool {
+    fn lead(&mut self, turn: &mut Turn<'_>) -> bool {
         let wins = |flight: &Flight| flight.flying && (flight.whole || (self.plan.live && flight.speaks));
         let winners = self.flights.iter().enumerate().filter(|(_, flight)| wins(flight));
         let Some((attempt, flight)) = winners.min_by_key(|(_, flight)| flight.candidate) else {
@@ -125,13 +139,22 @@ impl Ladder {
         };
         let (line, whole) = (flight.line, flight.whole);
         let reason = format!("{} answered first", self.name(flight.candidate));
-        self.cancel_flying(|flight| flight.line != line, Outcome::HedgedOut, &reason, now, out);
+        self.cancel_flying(|flight| flight.line != line, Outcome::HedgedOut, &reason, turn);
         if whole {
-            self.close(attempt, out);
+            self.close(attempt, turn);
         }
         // Should it break off, no time is left for another.
-        (self.led, self.race_at, self.retry_at) = (true, None, None);
+        (self.led, self.race_at, self.hedge_at, self.retry_at) = (true, None, None, None);
+        self.leave_queue(turn);
         true
+    }
+
+    /// The failure of an attempt that is cut, so that another candidate has time.
+    pub(super) fn too_slow(&self, attempt: usize, next: usize, now: Duration) -> Failure {
+        let begun = self.flights.get(attempt).map_or(now, |flight| flight.begun);
+        let ran = now.saturating_sub(begun).as_millis();
+        let message = format!("cut after {ran} ms, to leave time for {}", self.name(next));
+        Failure::new(ErrorKind::Timeout, message).with_subkind("attempt")
     }
 
     /// The failure of an attempt whose time has come.

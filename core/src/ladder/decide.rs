@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::backoff::{BRIEF, LONGEST_WAIT, SHORT_WAIT, THROTTLED, delay};
+use super::health::Standing;
 use super::machine::Ladder;
-use super::step::Answer;
+use super::step::{Answer, Turn};
 use super::verdict::{Fallback, Retry, Verdict, verdict};
 use crate::error::ErrorKind;
 use crate::types::{Amend, Failure, FallbackOn, FinishReason, Strict};
@@ -106,46 +107,110 @@ impl Ladder {
         }
     }
 
-    /// The next candidate that may follow `failure`; those it rules out are passed over in the trail.
-    pub(super) fn next_candidate(&mut self, failure: Option<&Failure>, now: Duration) -> Option<usize> {
-        let first = self.front.map_or(0, |front| front + 1);
-        let needs = failure.map(|failure| (verdict(failure.kind, failure.subkind).fallback, failure.overflow));
-        let current = self.front.and_then(|front| self.plan.candidates.get(front)).cloned();
-        for (index, candidate) in self.plan.candidates.iter_mut().enumerate().skip(first) {
-            if candidate.skip.is_some() || self.seats.get(index).is_some_and(|seat| seat.failed) {
+    /// The next candidate that may follow `failure`; those it rules out, and those that are not well, are passed over in the
+    /// trail. Where nobody is well and nobody was asked yet, it is the one that recovers soonest; where one must be waited
+    /// for, it is that one, unless the next is to start beside another (`beside`).
+    pub(super) fn next_candidate(
+        &mut self,
+        failure: Option<&Failure>,
+        beside: bool,
+        turn: &mut Turn<'_>,
+    ) -> Option<usize> {
+        let (mut full, mut shut): (Vec<usize>, Option<(Duration, usize)>) = (Vec::new(), None);
+        self.soonest = None;
+        for index in self.front.map_or(0, |front| front + 1)..self.plan.candidates.len() {
+            let given_up = self.seats.get(index).is_some_and(|seat| seat.failed);
+            if given_up || self.is_skipped(index) || !self.is_another(index, failure) {
                 continue;
             }
-            let known_window = |(_, window): (Option<u64>, Option<u64>)| window;
-            let reason = match needs {
-                Some((Fallback::LargerWindow, overflow)) => {
-                    let failed_in = overflow.and_then(known_window).or(current.as_ref().and_then(|c| c.context_window));
-                    let prompt = overflow.and_then(|(prompt, _)| prompt);
-                    candidate
-                        .context_window
-                        .filter(|window| {
-                            prompt.map_or_else(
-                                || failed_in.is_some_and(|limit| *window <= limit),
-                                |prompt| *window < prompt,
-                            )
-                        })
-                        .map(|window| format!("its context window of {window} tokens is too small"))
-                }
-                Some((Fallback::LargerRequest, _)) => {
-                    let same = current.as_ref().is_some_and(|current| current.provider == candidate.provider);
-                    let limit = current.as_ref().and_then(|current| current.max_request_bytes);
-                    let smaller = limit.zip(candidate.max_request_bytes).is_some_and(|(this, next)| next <= this);
-                    (same || smaller).then(|| "its limit on the size of a request is no higher".to_owned())
-                }
-                _ => None,
-            };
-            match reason {
-                None => return Some(index),
-                Some(reason) => {
-                    self.trail.skipped(candidate, &reason, now);
+            if let Some(reason) = failure.and_then(|failure| self.rules_out(index, failure)) {
+                if let Some(candidate) = self.plan.candidates.get_mut(index) {
+                    self.trail.skipped(candidate, &reason, turn.now);
                     candidate.skip = Some(reason);
+                }
+                continue;
+            }
+            match self.standing(index, turn) {
+                Standing::Ready | Standing::Low { .. } => {
+                    for passed in full {
+                        self.pass_over(passed, turn);
+                    }
+                    return Some(index);
+                }
+                Standing::Full { .. } => full.push(index),
+                Standing::Shut { until, .. } => {
+                    self.pass_over(index, turn);
+                    if shut.is_none_or(|(soonest, _)| until < soonest) {
+                        shut = Some((until, index));
+                    }
                 }
             }
         }
-        None
+        self.soonest = shut.map(|(until, _)| until.saturating_sub(self.plan.origin));
+        let last = shut.map(|(_, index)| index).filter(|_| self.flights.is_empty());
+        let chosen = full.first().copied().filter(|_| !beside).or(last)?;
+        if let Some(candidate) = self.plan.candidates.get(chosen).filter(|_| self.flights.is_empty()) {
+            self.trail.unpass(candidate);
+        }
+        Some(chosen)
     }
+
+    fn is_skipped(&self, index: usize) -> bool {
+        self.plan.candidates.get(index).is_none_or(|candidate| candidate.skip.is_some())
+    }
+
+    /// Whether a candidate is another than the one that is asked now: another model, or after a failure that has to do with
+    /// the key, the same one with another key.
+    fn is_another(&self, index: usize, failure: Option<&Failure>) -> bool {
+        let Some(front) = self.front else {
+            return true;
+        };
+        self.place(front) != self.place(index) || failure.is_some_and(|failure| of_key(failure.kind))
+    }
+
+    /// Puts a candidate that is not well on the trail, once.
+    fn pass_over(&mut self, index: usize, turn: &Turn<'_>) {
+        let standing = self.standing(index, turn);
+        let first_time = self.seats.get_mut(index).is_some_and(|seat| !std::mem::replace(&mut seat.passed, true));
+        if let Some(candidate) = self.plan.candidates.get(index).filter(|_| first_time) {
+            self.trail.passed(candidate, &standing, turn.now, turn.at);
+        }
+    }
+
+    /// Why a candidate cannot do better than the one that failed.
+    fn rules_out(&self, index: usize, failure: &Failure) -> Option<String> {
+        let candidate = self.plan.candidates.get(index)?;
+        let current = self.front.and_then(|front| self.plan.candidates.get(front));
+        match verdict(failure.kind, failure.subkind).fallback {
+            Fallback::LargerWindow => {
+                let (prompt, window) = failure.overflow.unwrap_or_default();
+                let failed_in = window.or(current.and_then(|current| current.context_window));
+                let own = candidate.context_window?;
+                let too_small = match prompt {
+                    Some(prompt) => own < prompt,
+                    None => failed_in.is_some_and(|limit| own <= limit),
+                };
+                too_small.then(|| format!("its context window of {own} tokens is too small"))
+            }
+            Fallback::LargerRequest => {
+                let same = current.is_some_and(|current| current.provider == candidate.provider);
+                let limit = current.and_then(|current| current.max_request_bytes);
+                let smaller = limit.zip(candidate.max_request_bytes).is_some_and(|(this, next)| next <= this);
+                (same || smaller).then(|| "its limit on the size of a request is no higher".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Failures that another key of the same account may not meet.
+fn of_key(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::RateLimited
+            | ErrorKind::ProviderQuota
+            | ErrorKind::Auth
+            | ErrorKind::Permission
+            | ErrorKind::ModelNotFound
+    )
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::step::Action;
+use super::health::Ticket;
 use crate::types::{Amend, Failure};
 
 #[derive(Debug)]
@@ -10,6 +10,12 @@ pub(super) struct Flight {
     pub(super) candidate: usize,
     pub(super) line: usize,
     pub(super) flying: bool,
+    /// The right to make it, to be given back.
+    pub(super) ticket: Option<Ticket>,
+    /// When it began.
+    pub(super) begun: Duration,
+    /// Who has said nothing for so long is late.
+    pub(super) patience: Duration,
     /// When the attempt must be over.
     pub(super) limit: Option<Duration>,
     /// When a stream must have said something.
@@ -34,6 +40,8 @@ pub(super) struct Seat {
     pub(super) amends: Vec<Amend>,
     /// Whether the call has gone on from it.
     pub(super) failed: bool,
+    /// Whether the trail says that it was passed over.
+    pub(super) passed: bool,
 }
 
 /// A failure that may be raised: whose it is, and of which attempt.
@@ -42,10 +50,4 @@ pub(super) struct Loss {
     pub(super) candidate: usize,
     pub(super) attempt: usize,
     pub(super) failure: Failure,
-}
-
-impl From<Loss> for Action {
-    fn from(loss: Loss) -> Self {
-        Self::Fail { failure: loss.failure, candidate: Some(loss.candidate), attempt: Some(loss.attempt) }
-    }
 }

@@ -1,16 +1,18 @@
-//! The machine itself: `step(event, now) → actions`.
+//! The machine itself: `step(event, now, health) → actions`.
 
 use std::time::Duration;
 
-use super::backoff::{ATTEMPT_LIMIT, race_delay};
 use super::flight::{Flight, Loss, Seat};
+use super::health::{Ended, Health, Vitals};
+use super::note::Note;
 use super::plan::Plan;
-use super::step::{Action, Answer, Event};
+use super::start::Waiting;
+use super::step::{Action, Answer, Event, Turn};
 use super::stream::broke_off;
 use super::trail::Trail;
 use super::verdict::{Retry, verdict};
 use crate::error::ErrorKind;
-use crate::types::{Amend, Attempt, Failure, FinishReason, Next, Outcome, Upstream};
+use crate::types::{Amend, Attempt, Failure, FinishReason, Next, Outcome};
 
 /// One call's run over its candidates.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub struct Ladder {
     pub(super) plan: Plan,
     pub(super) rng: fastrand::Rng,
     pub(super) trail: Trail,
+    pub(super) notes: Vec<Note>,
     /// When the caller must have the answer, or its first content.
     pub(super) deadline: Option<Duration>,
     /// The deadline has passed while an answer was coming: that one has its time, nothing else is begun.
@@ -26,7 +29,14 @@ pub struct Ladder {
     pub(super) seats: Vec<Seat>,
     /// The last candidate begun.
     pub(super) front: Option<usize>,
+    /// When the next candidate starts beside it, or in its place.
     pub(super) race_at: Option<Duration>,
+    /// When the next candidate starts earlier than that, if the retry budget allows it.
+    pub(super) hedge_at: Option<Duration>,
+    /// Who waits for a place at its key.
+    pub(super) waiting: Option<Waiting>,
+    /// When the first of those recovers that were passed over.
+    pub(super) soonest: Option<Duration>,
     pub(super) retry_at: Option<(usize, Duration)>,
     /// The failure to raise when nothing is left: that of the candidate nearest to the primary.
     pub(super) failure: Option<Loss>,
@@ -54,10 +64,14 @@ impl Ladder {
             plan,
             rng: fastrand::Rng::with_seed(seed),
             trail: Trail::default(),
+            notes: Vec::new(),
             flights: Vec::new(),
             seats,
             front: None,
             race_at: None,
+            hedge_at: None,
+            waiting: None,
+            soonest: None,
             retry_at: None,
             failure: None,
             halted: false,
@@ -69,24 +83,36 @@ impl Ladder {
         }
     }
 
-    /// What follows from `event` at `now`, which counts from the start of the call.
-    pub fn step(&mut self, event: Event, now: Duration) -> Vec<Action> {
-        let mut out = Vec::new();
+    /// What follows from `event` at `now`, which counts from the start of the call, with candidates as well as they are.
+    pub fn step(&mut self, event: Event, now: Duration, health: &mut Health) -> Vec<Action> {
+        let mut turn = Turn { now, at: self.plan.origin + now, health, out: Vec::new() };
         if self.done {
-            return out;
+            return turn.out;
         }
         match event {
-            Event::Begin => self.begin(now, &mut out),
-            Event::Content { attempt, speech, resumable } => self.content(attempt, speech, resumable, now, &mut out),
+            Event::Begin => self.begin(&mut turn),
+            Event::Content { attempt, speech, resumable } => self.content(attempt, speech, resumable, &mut turn),
             Event::Spent { attempt, usage } => self.spent(attempt, usage),
             Event::Whole { attempt } => self.whole(attempt, now),
             Event::Away(time) => self.away(time),
-            Event::Answered { attempt, answer } => self.answered(attempt, &answer, now, &mut out),
-            Event::Failed { attempt, failure } => self.failed(attempt, failure, now, &mut out),
-            Event::Woken => self.woken(now, &mut out),
-            Event::Cancelled => self.cancelled(now, &mut out),
+            Event::Answered { attempt, answer } => self.answered(attempt, &answer, &mut turn),
+            Event::Failed { attempt, failure } => self.failed(attempt, failure, &mut turn),
+            Event::Woken => self.woken(&mut turn),
+            Event::Cancelled => self.cancelled(&mut turn),
         }
-        out
+        turn.out
+    }
+
+    /// What there is to tell since this was last asked.
+    pub fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Who waits for a place at its key, and under which number.
+    #[must_use]
+    pub fn waits(&self) -> Option<(Vitals, u64)> {
+        let waiting = self.waiting.as_ref()?;
+        Some((self.plan.candidates.get(waiting.candidate)?.vitals, waiting.number))
     }
 
     /// When [`Event::Woken`] is due; `None` when nothing is waited for but attempts.
@@ -95,7 +121,7 @@ impl Ladder {
         let limits = self.flying().filter_map(Flight::due).map(|(at, _)| at);
         let retry = self.retry_at.map(|(_, at)| at);
         let deadline = self.deadline.filter(|_| !self.led);
-        limits.chain([deadline, self.race_at, retry].into_iter().flatten()).min()
+        limits.chain([deadline, self.race_at, self.hedge_at, retry].into_iter().flatten()).min()
     }
 
     /// Whether the call is over.
@@ -104,10 +130,19 @@ impl Ladder {
         self.done
     }
 
-    /// The name of a candidate.
+    /// The name of the candidate of this index.
     #[must_use]
-    pub fn name(&self, candidate: usize) -> &str {
+    pub fn name_of(&self, index: usize) -> &str {
+        let named = self.plan.candidates.iter().find(|candidate| candidate.index == index);
+        named.map_or("", |candidate| &candidate.name)
+    }
+
+    pub(super) fn name(&self, candidate: usize) -> &str {
         self.plan.candidates.get(candidate).map_or("", |candidate| &candidate.name)
+    }
+
+    pub(super) fn place(&self, candidate: usize) -> Option<usize> {
+        self.plan.candidates.get(candidate).map(|candidate| candidate.place)
     }
 
     /// The trail so far.
@@ -116,14 +151,15 @@ impl Ladder {
         self.trail.lines()
     }
 
-    fn begin(&mut self, now: Duration, out: &mut Vec<Action>) {
+    fn begin(&mut self, turn: &mut Turn<'_>) {
         for candidate in &self.plan.candidates {
             if let Some(reason) = &candidate.skip {
-                self.trail.skipped(candidate, reason, now);
+                self.trail.skipped(candidate, reason, turn.now);
             }
         }
-        match self.next_candidate(None, now) {
-            Some(first) => self.start(first, now, out),
+        self.put_last(turn);
+        match self.next_candidate(None, false, turn) {
+            Some(first) => self.start(first, turn),
             None => {
                 let reasons: Vec<String> = self
                     .plan
@@ -134,88 +170,100 @@ impl Ladder {
                 let message = format!("no candidate can be tried ({})", reasons.join("; "));
                 self.done = true;
                 let failure = Failure::new(ErrorKind::NoCandidate, message);
-                out.push(Action::Fail { failure, candidate: None, attempt: None });
+                turn.out.push(Action::Fail { failure, candidate: None, attempt: None });
             }
         }
     }
 
-    fn answered(&mut self, attempt: usize, answer: &Answer, now: Duration, out: &mut Vec<Action>) {
+    fn answered(&mut self, attempt: usize, answer: &Answer, turn: &mut Turn<'_>) {
         let shown = self.committed == Some(attempt);
         if answer.finish.unified == FinishReason::Error && !shown {
-            return self.failed(attempt, broke_off(answer), now, out);
+            return self.failed(attempt, broke_off(answer), turn);
         }
         let Some((candidate, line)) = self.land(attempt) else {
             return;
         };
-        self.trail.answered(line, answer, now);
+        self.trail.answered(line, answer, turn.now);
+        let latency = turn.now.saturating_sub(self.flights.get(attempt).map_or(turn.now, |flight| flight.begun));
+        let took = (!self.plan.live).then_some(latency);
+        self.report(attempt, &Ended::Answered { took, spent: answer.spent }, turn);
+        self.notes.push(Note::Answered { attempt, candidate: self.index(candidate), latency });
         let Some(failure) = self.unwanted(answer).filter(|_| !shown) else {
-            return self.deliver(attempt, now, out);
+            return self.deliver(attempt, turn);
         };
-        let expired = self.deadline.is_some_and(|deadline| now >= deadline);
+        let expired = self.deadline.is_some_and(|deadline| turn.now >= deadline);
         let moves_on = self.front == Some(candidate) && !expired;
-        if let Some(next) = moves_on.then(|| self.next_candidate(Some(&failure), now)).flatten() {
-            self.trail.failed(line, &failure, now);
+        if let Some(next) = moves_on.then(|| self.next_candidate(Some(&failure), false, turn)).flatten() {
+            self.trail.failed(line, &failure, turn.now);
             self.held.get_or_insert(attempt);
-            self.fall_back(line, next, now, out);
+            self.fall_back(line, next, turn);
         } else if self.busy() {
-            self.trail.failed(line, &failure, now);
+            self.trail.failed(line, &failure, turn.now);
             self.held.get_or_insert(attempt);
             self.trail.decided(line, Next::Race, "another attempt is still running");
         } else if let Some(held) = self.held {
-            self.trail.failed(line, &failure, now);
+            self.trail.failed(line, &failure, turn.now);
             self.trail.decided(line, Next::Fail, "no candidate is left, an earlier answer stands");
-            self.deliver(held, now, out);
+            self.deliver(held, turn);
         } else {
-            self.deliver(attempt, now, out);
+            self.deliver(attempt, turn);
         }
     }
 
-    pub(super) fn failed(&mut self, attempt: usize, failure: Failure, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn failed(&mut self, attempt: usize, failure: Failure, turn: &mut Turn<'_>) {
         let Some((candidate, line)) = self.land(attempt) else {
             return;
         };
-        self.trail.failed(line, &failure, now);
+        self.trail.failed(line, &failure, turn.now);
+        self.report(attempt, &Ended::Failed(&failure), turn);
+        self.notes.push(Note::Failed {
+            attempt,
+            candidate: self.index(candidate),
+            kind: failure.kind,
+            reason: failure.message.clone(),
+            retry_after: failure.retry_after,
+            latency: self.trail.lines().get(line).map_or(Duration::ZERO, |line| line.latency),
+        });
         if self.committed == Some(attempt) {
-            return self.broke(attempt, failure, now, out);
+            return self.broke(attempt, failure, turn);
         }
         self.note_text(attempt);
         let verdict = verdict(failure.kind, failure.subkind);
         let surfaces = self.surfaces(verdict, &failure);
         // The provider itself says that the same request may do.
         if surfaces && !self.halted && failure.should_retry == Some(true) {
-            let wait = self.retry_delay(candidate, &failure, verdict.retry, false, now);
-            if self.try_again(candidate, line, wait, now, out) {
+            let wait = self.retry_delay(candidate, &failure, verdict.retry, false, turn.now);
+            if self.try_again(candidate, line, (verdict.retry, wait), turn) {
                 return;
             }
         }
-        let nearest = self.failure.as_ref().is_none_or(|loss| candidate <= loss.candidate);
+        let nearest = self.failure.as_ref().is_none_or(|loss| self.index(candidate) <= self.index(loss.candidate));
         if !self.halted && (surfaces || nearest) {
             self.failure = Some(Loss { candidate, attempt, failure: failure.clone() });
         }
         self.halted |= surfaces;
         if self.halted {
-            self.race_at = None;
+            (self.race_at, self.hedge_at) = (None, None);
             if self.runs_before(candidate) {
                 self.cancel_flying(
                     |flight| flight.candidate > candidate,
                     Outcome::Cancelled,
                     "an earlier candidate's failure surfaces",
-                    now,
-                    out,
+                    turn,
                 );
                 self.trail.decided(line, Next::Race, "an earlier candidate is still running");
             } else {
                 self.trail.decided(line, Next::Fail, format!("{} is not a reason to ask another model", failure.kind));
-                self.give_up(now, out);
+                self.give_up(turn);
             }
             return;
         }
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
+        if self.deadline.is_some_and(|deadline| turn.now >= deadline) {
             self.trail.decided(line, Next::Fail, "the time was spent");
             // An answer that was coming and broke off says more than that it was waited for.
-            return if self.led { self.give_up(now, out) } else { self.expire(now, out) };
+            return if self.led { self.give_up(turn) } else { self.expire(turn) };
         }
-        self.go_on(candidate, line, &failure, verdict.retry, now, out);
+        self.go_on(candidate, line, &failure, verdict.retry, turn);
     }
 
     /// After a failure that does not surface: the same candidate again, the next one, or the end.
@@ -225,8 +273,7 @@ impl Ladder {
         line: usize,
         failure: &Failure,
         retry: Retry,
-        now: Duration,
-        out: &mut Vec<Action>,
+        turn: &mut Turn<'_>,
     ) {
         let busy = self.busy();
         let leads = self.front == Some(candidate);
@@ -240,23 +287,23 @@ impl Ladder {
             if let Some(seat) = self.seats.get_mut(candidate) {
                 seat.amends.push(amend);
             }
-            return self.start(candidate, now, out);
+            return self.start(candidate, turn);
         }
-        let next = self.next_candidate(Some(failure), now);
+        let next = self.next_candidate(Some(failure), false, turn);
         // Beside a silent primary too: a stand-in's hiccup must not leave the call to the one that says nothing.
-        let wait = self.retry_delay(candidate, failure, retry, next.is_some(), now);
-        if self.try_again(candidate, line, wait, now, out) {
+        let wait = self.retry_delay(candidate, failure, retry, next.is_some(), turn.now);
+        if self.try_again(candidate, line, (retry, wait), turn) {
             return;
         }
         self.give_seat_up(candidate);
         match next {
-            Some(next) => self.fall_back(line, next, now, out),
+            Some(next) => self.fall_back(line, next, turn),
             None if busy => {
                 self.trail.decided(line, Next::Race, "another attempt is still running");
             }
             None => {
                 self.trail.decided(line, Next::Fail, "no candidate is left");
-                self.give_up(now, out);
+                self.give_up(turn);
             }
         }
     }
@@ -267,16 +314,15 @@ impl Ladder {
         }
     }
 
-    /// Asks the same candidate again after `wait`, if there is one and no other retry is waited for.
+    /// Asks the same candidate again after `wait`, if that is allowed and no other retry is waited for.
     fn try_again(
         &mut self,
         candidate: usize,
         line: usize,
-        wait: Option<Duration>,
-        now: Duration,
-        out: &mut Vec<Action>,
+        (retry, wait): (Retry, Option<Duration>),
+        turn: &mut Turn<'_>,
     ) -> bool {
-        let Some(wait) = wait.filter(|_| self.retry_at.is_none()) else {
+        let Some(wait) = wait.filter(|_| self.retry_at.is_none() && self.may_retry(candidate, retry, turn)) else {
             return false;
         };
         if let Some(seat) = self.seats.get_mut(candidate) {
@@ -284,82 +330,67 @@ impl Ladder {
         }
         if wait.is_zero() {
             self.trail.decided(line, Next::Retry, "again at once");
-            self.start(candidate, now, out);
+            self.start(candidate, turn);
         } else {
             self.trail.decided(line, Next::Retry, format!("again after {} ms", wait.as_millis()));
-            self.retry_at = Some((candidate, now + wait));
+            self.retry_at = Some((candidate, turn.now + wait));
         }
         true
     }
 
-    fn fall_back(&mut self, line: usize, next: usize, now: Duration, out: &mut Vec<Action>) {
+    fn fall_back(&mut self, line: usize, next: usize, turn: &mut Turn<'_>) {
+        let from = self.front;
         let name = self.plan.candidates.get(next).map(|candidate| candidate.name.clone()).unwrap_or_default();
-        self.trail.decided(line, Next::Fallback, format!("on to {name}"));
-        self.start(next, now, out);
+        let same = from.is_some_and(|from| self.place(from) == self.place(next));
+        let how = if same { "on to the next key of" } else { "on to" };
+        self.trail.decided(line, Next::Fallback, format!("{how} {name}"));
+        if let Some(from) = from {
+            self.notes.push(Note::Switched { from: self.index(from), to: self.index(next) });
+        }
+        self.start(next, turn);
     }
 
-    fn cancelled(&mut self, now: Duration, out: &mut Vec<Action>) {
+    fn cancelled(&mut self, turn: &mut Turn<'_>) {
         let attempt = self.committed.or(self.broken.as_ref().map(|broken| broken.attempt));
-        self.cancel_flying(|_| true, Outcome::Cancelled, "the caller cancelled", now, out);
-        self.done = true;
+        self.cancel_flying(|_| true, Outcome::Cancelled, "the caller cancelled", turn);
+        self.end(turn);
         let failure = Failure::new(ErrorKind::Cancelled, "the caller cancelled");
-        out.push(Action::Fail { failure, candidate: None, attempt });
+        turn.out.push(Action::Fail { failure, candidate: None, attempt });
     }
 
-    pub(super) fn deliver(&mut self, attempt: usize, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn deliver(&mut self, attempt: usize, turn: &mut Turn<'_>) {
         if self.plan.live && self.committed != Some(attempt) {
-            self.commit(attempt, now, out);
+            self.commit(attempt, turn);
         }
         if let Some(flight) = self.flights.get(attempt) {
             let reason = format!("{} answered first", self.name(flight.candidate));
-            self.trail.accepted(flight.line);
-            self.cancel_flying(|_| true, Outcome::HedgedOut, &reason, now, out);
+            let line = flight.line;
+            self.trail.accepted(line);
+            self.cancel_flying(|_| true, Outcome::HedgedOut, &reason, turn);
         }
-        self.done = true;
-        out.push(Action::Deliver { attempt });
+        self.end(turn);
+        turn.out.push(Action::Deliver { attempt });
     }
 
-    pub(super) fn give_up(&mut self, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn give_up(&mut self, turn: &mut Turn<'_>) {
         if let Some(held) = self.held {
-            return self.deliver(held, now, out);
+            return self.deliver(held, turn);
         }
-        self.cancel_flying(|_| true, Outcome::Cancelled, "the call was given up", now, out);
-        self.done = true;
-        out.extend(self.broken.take().or(self.failure.take()).map(Action::from));
+        self.cancel_flying(|_| true, Outcome::Cancelled, "the call was given up", turn);
+        self.end(turn);
+        let loss = self.broken.take().or(self.failure.take());
+        turn.out.extend(loss.map(|loss| self.raise(loss)));
     }
 
-    pub(super) fn start(&mut self, candidate: usize, now: Duration, out: &mut Vec<Action>) {
-        let Some(chosen) = self.plan.candidates.get(candidate) else {
-            return;
-        };
-        let own = chosen.timeout.or(self.plan.deadline.is_none().then_some(ATTEMPT_LIMIT));
-        let line = self.trail.started(chosen, now);
-        let reasons = chosen.reasons;
-        self.flights.push(Flight {
-            candidate,
-            line,
-            flying: true,
-            limit: own.map(|limit| now + limit),
-            first_limit: chosen.first_token.filter(|_| self.plan.upstream == Upstream::Stream).map(|limit| now + limit),
-            idle: chosen.idle,
-            heard: None,
-            speaks: false,
-            resumable: false,
-            resumes: self.resume.is_some(),
-            whole: false,
-        });
-        out.push(Action::Start {
-            attempt: self.flights.len() - 1,
-            candidate,
-            amends: self.seats.get(candidate).map(|seat| seat.amends.clone()).unwrap_or_default(),
-            resume: self.resume,
-        });
-        if self.front != Some(candidate) && self.front.is_none_or(|front| front < candidate) {
-            self.front = Some(candidate);
-            let left = self.deadline.map(|deadline| deadline.saturating_sub(now));
-            let more = self.plan.candidates.iter().skip(candidate + 1).any(|later| later.skip.is_none());
-            self.race_at = more.then(|| now + race_delay(left, reasons, self.plan.upstream));
-        }
+    /// The call is over.
+    pub(super) fn end(&mut self, turn: &mut Turn<'_>) {
+        self.leave_queue(turn);
+        self.done = true;
+    }
+
+    /// What raises a failure.
+    pub(super) fn raise(&self, loss: Loss) -> Action {
+        Action::Fail { candidate: Some(self.index(loss.candidate)), attempt: Some(loss.attempt), failure: loss.failure }
     }
 
     pub(super) fn flying(&self) -> impl Iterator<Item = &Flight> {
@@ -368,13 +399,14 @@ impl Ladder {
 
     /// Whether anything else may still bring an answer.
     fn busy(&self) -> bool {
-        self.retry_at.is_some() || self.flying().next().is_some()
+        self.retry_at.is_some() || self.waiting.is_some() || self.flying().next().is_some()
     }
 
     /// Whether a candidate nearer to the primary may still bring an answer.
     fn runs_before(&self, candidate: usize) -> bool {
         let waits = self.retry_at.is_some_and(|(waiting, _)| waiting < candidate);
-        waits || self.flying().any(|flight| flight.candidate < candidate)
+        let queues = self.waiting.as_ref().is_some_and(|waiting| waiting.candidate < candidate);
+        waits || queues || self.flying().any(|flight| flight.candidate < candidate)
     }
 
     /// Takes an attempt out of the air: its candidate and its line in the trail.
@@ -390,15 +422,23 @@ impl Ladder {
         loses: impl Fn(&Flight) -> bool,
         outcome: Outcome,
         reason: &str,
-        now: Duration,
-        out: &mut Vec<Action>,
+        turn: &mut Turn<'_>,
     ) {
-        for (attempt, flight) in
-            self.flights.iter_mut().enumerate().filter(|(_, flight)| flight.flying && loses(flight))
-        {
+        let losers: Vec<usize> = (self.flights.iter().enumerate())
+            .filter(|(_, flight)| flight.flying && loses(flight))
+            .map(|(attempt, _)| attempt)
+            .collect();
+        for attempt in losers {
+            let Some(flight) = self.flights.get_mut(attempt) else {
+                continue;
+            };
             flight.flying = false;
-            self.trail.ended(flight.line, outcome, reason, now);
-            out.push(Action::Cancel { attempt });
+            self.trail.ended(flight.line, outcome, reason, turn.now);
+            turn.out.push(Action::Cancel { attempt });
+            let ended = self.flights.get(attempt).map(|flight| self.unended(flight, outcome, turn));
+            if let Some(ended) = ended {
+                self.report(attempt, &ended, turn);
+            }
         }
     }
 }

@@ -6,14 +6,20 @@
 
 mod backoff;
 #[cfg(test)]
+mod bench;
+mod care;
+#[cfg(test)]
 mod cases;
 mod clock;
 mod decide;
 mod flight;
+pub mod health;
 mod machine;
+mod note;
 mod plan;
 #[cfg(test)]
 mod properties;
+mod start;
 mod step;
 mod stream;
 #[cfg(test)]
@@ -24,6 +30,7 @@ mod trail;
 mod verdict;
 
 pub use machine::Ladder;
+pub use note::Note;
 pub use plan::{Candidate, Plan};
 pub use step::{Action, Answer, Event, Join, Speech};
-pub use verdict::{Fallback, ROWS, Retry, Row, Verdict, verdict};
+pub use verdict::{Counts, Fallback, Harm, ROWS, Retry, Row, Verdict, verdict};

@@ -4,11 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::types::{FallbackOn, OnBreak, Strict, Upstream};
+use super::health::Vitals;
+use crate::types::{Breaker, FallbackOn, FirstToken, HedgeAfter, OnBreak, Price, Strict, Upstream};
 
 /// One candidate, as far as decisions need to know it.
 #[derive(Debug, Clone)]
 pub struct Candidate {
+    /// Its number for whoever made the plan.
+    pub index: usize,
+    /// The place of its model among those of the call, from 0. One model may be there with several keys.
+    pub place: usize,
+    /// Which of its provider's keys, from 1, where there are several.
+    pub key: Option<u32>,
+    /// Where its health is kept.
+    pub vitals: Vitals,
     /// `provider/model`.
     pub name: Arc<str>,
     /// The provider's name.
@@ -20,13 +29,17 @@ pub struct Candidate {
     /// Whether it thinks before it speaks, so that silence says less.
     pub reasons: bool,
     /// How long the first content of a stream may take.
-    pub first_token: Option<Duration>,
+    pub first_token: Option<FirstToken>,
     /// How long a stream may pause between two pieces of content.
     pub idle: Duration,
     /// Tokens of its context window, if known.
     pub context_window: Option<u64>,
     /// Bytes of the largest request its provider takes, if known.
     pub max_request_bytes: Option<u64>,
+    /// What its tokens cost, if known.
+    pub price: Option<Price>,
+    /// Whether the provider itself may act on the request, so that it must not be asked in vain.
+    pub acts: bool,
 }
 
 /// The policy of one call.
@@ -36,6 +49,18 @@ pub struct Plan {
     pub candidates: Vec<Candidate>,
     /// When the caller must have the answer, or the first content of a stream, from the start of the call.
     pub deadline: Option<Duration>,
+    /// Whether the caller has made that earlier than the task does.
+    pub tightened: bool,
+    /// The time of the health's clock at which the call begins.
+    pub origin: Duration,
+    /// About how many tokens the prompt has.
+    pub tokens: u64,
+    /// Whether a slow candidate is raced; otherwise it is cut when the next one starts.
+    pub hedge: bool,
+    /// When the next candidate starts beside a slow one, instead of late.
+    pub hedge_after: Option<HedgeAfter>,
+    /// When a candidate's circuit breaker opens, and for how long.
+    pub breaker: Breaker,
     /// Further tries of the same candidate.
     pub retries: u32,
     /// The longest wait before a further try while a stand-in exists.

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::bench::Bench;
+use super::cases::defaults;
+use super::health::Vitals;
 use super::*;
 use crate::error::ErrorKind;
 use crate::types::{Amend, Attempt, Failure, FallbackOn, Finish, FinishReason, OnBreak, Outcome, Strict, Upstream};
@@ -28,7 +31,7 @@ struct Run {
 
 /// Plays a whole call on a virtual clock: attempt `n` behaves as `world[n % len]`.
 fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64) -> Run {
-    let mut ladder = Ladder::new(plan.clone(), seed);
+    let mut ladder = Bench::new(plan.clone(), seed);
     let mut pending: Vec<(Duration, usize, Behaviour)> = Vec::new();
     let mut actions = Vec::new();
     let mut now = Duration::ZERO;
@@ -68,6 +71,7 @@ fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64
                         usage: None,
                         cost: None,
                         request_id: None,
+                        spent: None,
                     },
                 },
                 _ => unreachable!(),
@@ -148,9 +152,21 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
                     idle: Duration::from_secs(15),
                     context_window,
                     max_request_bytes: None,
+                    index: i,
+                    place: i,
+                    key: None,
+                    vitals: Vitals::default(),
+                    price: None,
+                    acts: false,
                 })
                 .collect(),
             deadline: deadline.map(Duration::from_millis),
+            tightened: false,
+            origin: Duration::ZERO,
+            tokens: 0,
+            hedge: true,
+            hedge_after: None,
+            breaker: defaults(),
             retries,
             max_retry_wait: Duration::from_millis(wait),
             fallback_on: causes.into_iter().collect::<BTreeSet<_>>(),

@@ -1,7 +1,9 @@
 //! What the machine hears and what it answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::health::Health;
 use crate::error::ErrorKind;
 use crate::types::{Amend, Failure, Finish, Usage};
 
@@ -46,8 +48,8 @@ pub enum Event {
         failure: Failure,
     },
     /// The caller did not read for so long. Nobody read from the provider meanwhile, so this time is nobody's silence.
-    Away(std::time::Duration),
-    /// The time of [`Ladder::wake_at`](super::Ladder::wake_at) has come.
+    Away(Duration),
+    /// The time of [`Ladder::wake_at`](super::Ladder::wake_at) has come, or the place that was waited for.
     Woken,
     /// The caller wants no answer any more.
     Cancelled,
@@ -77,6 +79,18 @@ pub struct Answer {
     pub cost: Option<f64>,
     /// The provider's id of the exchange.
     pub request_id: Option<String>,
+    /// How long the provider's limits leave nothing for further calls, where its headers say so.
+    pub spent: Option<Duration>,
+}
+
+/// One step under way.
+pub(super) struct Turn<'a> {
+    /// From the start of the call.
+    pub(super) now: Duration,
+    /// The same, on the health's clock.
+    pub(super) at: Duration,
+    pub(super) health: &'a mut Health,
+    pub(super) out: Vec<Action>,
 }
 
 /// What is to be done.

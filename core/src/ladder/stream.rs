@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::backoff::THOUGHT;
 use super::flight::Loss;
 use super::machine::Ladder;
-use super::step::{Action, Answer, Join, Speech};
+use super::step::{Action, Answer, Join, Speech, Turn};
 use super::verdict::{Retry, verdict};
 use crate::error::ErrorKind;
 use crate::types::{Failure, Next, OnBreak, Outcome, Usage};
@@ -29,34 +29,29 @@ pub(super) fn broke_off(answer: &Answer) -> Failure {
 }
 
 impl Ladder {
-    pub(super) fn content(
-        &mut self,
-        attempt: usize,
-        speech: Speech,
-        resumable: bool,
-        now: Duration,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn content(&mut self, attempt: usize, speech: Speech, resumable: bool, turn: &mut Turn<'_>) {
         let Some(flight) = self.flights.get_mut(attempt).filter(|flight| flight.flying) else {
             return;
         };
-        if flight.heard.is_none() {
-            self.trail.spoke(flight.line, now);
-        }
-        flight.heard = Some(now);
+        let (first, candidate) = (flight.heard.is_none(), flight.candidate);
+        flight.heard = Some(turn.now);
         flight.resumable = resumable;
         flight.speaks |= speech > Speech::Thought;
+        if first {
+            self.spoke(attempt, turn);
+        }
         if self.plan.live && speech == Speech::Shown {
             if self.committed != Some(attempt) {
-                self.commit(attempt, now, out);
+                self.commit(attempt, turn);
             }
-        } else if self.front == Some(flight.candidate) {
+        } else if self.front == Some(candidate) {
+            self.hedge_at = None;
             self.race_at = match (self.race_at, self.deadline) {
                 // It is at work, and its words are what is waited for.
                 (_, None) if speech > Speech::Thought => None,
                 (_, Some(_)) if self.plan.live && speech > Speech::Thought => None,
                 // It reasons before it speaks, which was not known.
-                (Some(at), None) => Some(at.max(now + THOUGHT)),
+                (Some(at), None) => Some(at.max(turn.now + THOUGHT)),
                 (at, _) => at,
             };
         }
@@ -78,7 +73,7 @@ impl Ladder {
     /// Takes the time in which the caller did not read out of every limit.
     pub(super) fn away(&mut self, time: Duration) {
         let retry_at = self.retry_at.as_mut().map(|(_, at)| at);
-        let own = [self.deadline.as_mut(), self.race_at.as_mut(), retry_at];
+        let own = [self.deadline.as_mut(), self.race_at.as_mut(), self.hedge_at.as_mut(), retry_at];
         let flights = self.flights.iter_mut().filter(|flight| flight.flying);
         let theirs = flights.flat_map(|flight| [&mut flight.limit, &mut flight.first_limit, &mut flight.heard]);
         for at in own.into_iter().chain(theirs.map(Option::as_mut)).flatten() {
@@ -86,16 +81,16 @@ impl Ladder {
         }
     }
 
-    pub(super) fn close(&mut self, attempt: usize, out: &mut Vec<Action>) {
+    pub(super) fn close(&mut self, attempt: usize, turn: &mut Turn<'_>) {
         if let Some(flight) = self.flights.get_mut(attempt) {
             // What it brought is reported next; nothing of it is due any more.
             (flight.whole, flight.heard, flight.limit, flight.first_limit) = (false, None, None, None);
-            out.push(Action::Close { attempt });
+            turn.out.push(Action::Close { attempt });
         }
     }
 
     /// From now on the caller gets the words of this attempt.
-    pub(super) fn commit(&mut self, attempt: usize, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn commit(&mut self, attempt: usize, turn: &mut Turn<'_>) {
         let Some(flight) = self.flights.get(attempt) else {
             return;
         };
@@ -107,16 +102,17 @@ impl Ladder {
         };
         let model = self.plan.candidates.get(candidate).map(|candidate| candidate.name.clone()).unwrap_or_default();
         let reason = format!("{model} spoke first");
-        self.cancel_flying(|flight| flight.line != line, Outcome::HedgedOut, &reason, now, out);
-        out.push(Action::Commit { attempt, model, join });
+        self.cancel_flying(|flight| flight.line != line, Outcome::HedgedOut, &reason, turn);
+        turn.out.push(Action::Commit { attempt, model, join });
         self.committed = Some(attempt);
         self.front = Some(candidate);
-        self.settle();
+        self.settle(turn);
     }
 
     /// Nothing that was waited for matters any more.
-    fn settle(&mut self) {
-        (self.deadline, self.race_at, self.retry_at) = (None, None, None);
+    fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.leave_queue(turn);
+        (self.deadline, self.race_at, self.hedge_at, self.retry_at) = (None, None, None, None);
         (self.failure, self.held, self.broken, self.halted) = (None, None, None, false);
     }
 
@@ -129,7 +125,7 @@ impl Ladder {
     }
 
     /// The attempt whose words the caller has failed.
-    pub(super) fn broke(&mut self, attempt: usize, mut failure: Failure, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn broke(&mut self, attempt: usize, mut failure: Failure, turn: &mut Turn<'_>) {
         let Some(flight) = self.flights.get(attempt) else {
             return;
         };
@@ -149,16 +145,16 @@ impl Ladder {
                 "part of the answer was handed on already".to_owned()
             };
             self.trail.decided(line, Next::Fail, why);
-            return self.give_up(now, out);
+            return self.give_up(turn);
         }
         // The rest may take as long as the first content had.
-        self.deadline = self.plan.deadline.map(|deadline| now + deadline);
+        self.deadline = self.plan.deadline.map(|deadline| turn.now + deadline);
         self.led = false;
         let retry = match verdict.retry {
             // Who broke off is asked again only when nobody else is left.
             Retry::Quick | Retry::AtOnce => Retry::LastOnce(Duration::ZERO),
             retry => retry,
         };
-        self.go_on(candidate, line, &failure, retry, now, out);
+        self.go_on(candidate, line, &failure, retry, turn);
     }
 }

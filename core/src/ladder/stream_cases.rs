@@ -5,7 +5,7 @@
 use super::cases::{answered, begun, failed, ms, plan, start};
 use super::*;
 use crate::error::ErrorKind::{self, *};
-use crate::types::{Amend, Failure, FinishReason, Next, OnBreak, Outcome, Upstream};
+use crate::types::{Amend, Failure, FinishReason, FirstToken, Next, OnBreak, Outcome, Upstream};
 
 fn streaming(candidates: usize, on_break: OnBreak) -> Plan {
     Plan { upstream: Upstream::Stream, live: true, on_break, restarts: true, ..plan(candidates) }
@@ -71,7 +71,7 @@ fn a_tool_call_that_is_coming_stops_the_deadline() {
 #[test]
 fn limits_of_silence_have_names_of_their_own() {
     let mut plan = streaming(1, OnBreak::Error);
-    plan.candidates[0].first_token = Some(ms(700));
+    plan.candidates[0].first_token = Some(FirstToken::After(ms(700)));
     plan.retries = 0;
     let mut ladder = begun(plan.clone());
     let end = ladder.step(Event::Woken, ms(700));
@@ -232,7 +232,7 @@ fn text_that_led_to_a_tool_call_is_not_continued() {
 #[test]
 fn time_in_which_nobody_read_is_not_the_rescues() {
     let mut plan = streaming(2, OnBreak::Restart);
-    plan.candidates[1].first_token = Some(ms(700));
+    plan.candidates[1].first_token = Some(FirstToken::After(ms(700)));
     let mut ladder = begun(plan);
     ladder.step(content(0, Speech::Shown), ms(500));
     ladder.step(failed(0, TruncatedStream), ms(900));

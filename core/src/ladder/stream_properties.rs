@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::bench::Bench;
 use super::properties::{failure, plan};
 use super::*;
 use crate::error::ErrorKind;
-use crate::types::{Attempt, Failure, Finish, FinishReason, OnBreak, Outcome, Upstream, Usage};
+use crate::types::{Attempt, Failure, Finish, FinishReason, FirstToken, OnBreak, Outcome, Upstream, Usage};
 
 /// What a stream does next.
 #[derive(Debug, Clone)]
@@ -69,7 +70,7 @@ fn due(world: &[Script], attempt: usize, next: usize, now: Duration) -> Option<D
 }
 
 fn play(plan: &Plan, world: &[Script], cancel_at: Option<Duration>, seed: u64) -> Result<Run, TestCaseError> {
-    let mut ladder = Ladder::new(plan.clone(), seed);
+    let mut ladder = Bench::new(plan.clone(), seed);
     let mut flights: Vec<Flight> = Vec::new();
     let mut run =
         Run { actions: Vec::new(), attempts: Vec::new(), end: Duration::ZERO, failed: Vec::new(), spoken: None };
@@ -151,7 +152,10 @@ fn play(plan: &Plan, world: &[Script], cancel_at: Option<Duration>, seed: u64) -
 
 fn answer(attempt: usize, finish: FinishReason) -> Event {
     let finish = Finish { unified: finish, raw: None };
-    Event::Answered { attempt, answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None } }
+    Event::Answered {
+        attempt,
+        answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None, spent: None },
+    }
 }
 
 fn scripts() -> impl Strategy<Value = Script> {
@@ -180,7 +184,7 @@ fn streaming() -> impl Strategy<Value = Plan> {
     (plan(), any::<bool>(), on_break, any::<bool>(), prop::option::of(1..9_000_u64), 500..5_000_u64).prop_map(
         |(mut plan, live, on_break, restarts, first_token, idle)| {
             for candidate in &mut plan.candidates {
-                candidate.first_token = first_token.map(Duration::from_millis);
+                candidate.first_token = first_token.map(Duration::from_millis).map(FirstToken::After);
                 candidate.idle = Duration::from_millis(idle);
             }
             Plan { upstream: Upstream::Stream, live, on_break, restarts: live && restarts, ..plan }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::health::Standing;
 use super::plan::Candidate;
 use super::step::Answer;
-use crate::types::{Attempt, Failure, Next, Outcome, Usage};
+use crate::types::{Attempt, Failure, Next, Outcome, Price, Usage};
 
 #[derive(Debug, Default)]
 pub(super) struct Trail(Vec<Attempt>);
@@ -13,12 +14,32 @@ impl Trail {
     pub(super) fn skipped(&mut self, candidate: &Candidate, reason: &str, now: Duration) {
         let mut line = Attempt::new(&*candidate.name, Outcome::Skipped, now);
         line.reason = Some(reason.to_owned());
+        line.key = candidate.key;
         self.0.push(line);
+    }
+
+    /// A candidate that is not well is passed over.
+    pub(super) fn passed(&mut self, candidate: &Candidate, standing: &Standing, now: Duration, at: Duration) {
+        self.skipped(candidate, &standing.sentence(at), now);
+        if let (Some(line), Standing::Shut { until, kind, .. }) = (self.0.last_mut(), standing) {
+            line.kind = Some(*kind);
+            line.retry_after = Some(until.saturating_sub(at));
+        }
+    }
+
+    /// Takes the line of a candidate back that was passed over and is tried after all.
+    pub(super) fn unpass(&mut self, candidate: &Candidate) {
+        let is_its = |line: &Attempt| *line.model == *candidate.name && line.key == candidate.key;
+        if let Some(at) = self.0.iter().rposition(|line| line.outcome == Outcome::Skipped && is_its(line)) {
+            self.0.remove(at);
+        }
     }
 
     /// Opens a line for an attempt and returns its number. Until it is closed it reads as cancelled.
     pub(super) fn started(&mut self, candidate: &Candidate, now: Duration) -> usize {
-        self.0.push(Attempt::new(&*candidate.name, Outcome::Cancelled, now));
+        let mut line = Attempt::new(&*candidate.name, Outcome::Cancelled, now);
+        line.key = candidate.key;
+        self.0.push(line);
         self.0.len() - 1
     }
 
@@ -47,7 +68,7 @@ impl Trail {
         line.latency = now.saturating_sub(line.started);
         line.status = Some(200);
         line.usage = answer.usage.or(line.usage);
-        line.cost = answer.cost;
+        line.cost = answer.cost.or(line.cost);
         line.request_id.clone_from(&answer.request_id);
     }
 
@@ -85,6 +106,30 @@ impl Trail {
         if let Some(line) = self.0.get_mut(line) {
             line.next = Some(next);
             line.next_reason = Some(why.into());
+        }
+    }
+
+    /// What the attempt of this line has cost: as the provider says, or else by the price of its tokens. Where it told no
+    /// tokens, those of the prompt are what it costs at least.
+    pub(super) fn bill(&mut self, line: usize, price: Price, prompt: u64) {
+        let Some(line) = self.0.get_mut(line).filter(|line| line.cost.is_none()) else {
+            return;
+        };
+        let worked = match line.outcome {
+            Outcome::Ok | Outcome::HedgedOut | Outcome::Cancelled => true,
+            Outcome::Skipped => false,
+            // A provider that refuses a request does not charge for it; one that was cut off, or answered nonsense, does.
+            Outcome::Failed => {
+                line.status.is_none_or(|status| status < 400) && !matches!(line.subkind, Some("connect" | "pool"))
+            }
+        };
+        match line.usage {
+            Some(usage) => line.cost = Some(price.of(&usage)),
+            None if worked => {
+                line.cost = Some(price.of(&Usage { input: prompt, ..Usage::default() }));
+                line.cost_is_estimate = true;
+            }
+            None => {}
         }
     }
 

@@ -1,7 +1,8 @@
-//! The verdict table: what may follow from each kind of failure.
+//! The verdict table: what may follow from each kind of failure, and what it says of the candidate.
 
 use std::time::Duration;
 
+use super::health::{Pause, Scope};
 use crate::error::ErrorKind::{self, *};
 
 /// Whether the same candidate may be asked again.
@@ -46,6 +47,32 @@ pub struct Verdict {
     pub fallback: Fallback,
     /// Whether the operator must hear of it even when a stand-in saved the call.
     pub loud: bool,
+    /// What it says of the candidate.
+    pub harm: Harm,
+}
+
+/// What a failure says of a candidate, for the calls that come after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Harm {
+    /// Whether a circuit breaker counts it.
+    pub counts: Counts,
+    /// What is not tried for a while.
+    pub cool: Option<(Scope, Pause)>,
+    /// Whether the key had too many calls at a time.
+    pub throttles: bool,
+}
+
+/// How a circuit breaker counts a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// Not at all: it says nothing of whether the candidate works.
+    Not,
+    /// Two are as bad as one.
+    Half,
+    /// It counts.
+    Full,
+    /// It counts against the provider's address, and so against all of its models.
+    Unreachable,
 }
 
 /// One row of the table.
@@ -59,9 +86,44 @@ pub struct Row {
     pub verdict: Verdict,
 }
 
-const fn row(kind: ErrorKind, subkind: Option<&'static str>, retry: Retry, fallback: Fallback, loud: bool) -> Row {
-    Row { kind, subkind, verdict: Verdict { retry, fallback, loud } }
+const fn row(
+    kind: ErrorKind,
+    subkind: Option<&'static str>,
+    retry: Retry,
+    fallback: Fallback,
+    loud: bool,
+    harm: Harm,
+) -> Row {
+    Row { kind, subkind, verdict: Verdict { retry, fallback, loud, harm } }
 }
+
+const fn counting(counts: Counts) -> Harm {
+    Harm { counts, cool: None, throttles: false }
+}
+
+/// A cooldown of so many seconds, twice as long each time up to the longest. Who is not sure to be back then is tried by
+/// one call alone, if `single`.
+const fn cooling(scope: Scope, first: u64, longest: u64, single: bool) -> Harm {
+    let (first, longest) = (Duration::from_secs(first), Duration::from_secs(longest));
+    Harm { counts: Counts::Not, cool: Some((scope, Pause { first, longest, least: NONE, single })), throttles: false }
+}
+
+const fn throttling(scope: Scope, least: u64) -> Harm {
+    let pause = Pause {
+        first: Duration::from_secs(5),
+        longest: Duration::from_secs(60),
+        least: Duration::from_secs(least),
+        single: false,
+    };
+    Harm { counts: Counts::Not, cool: Some((scope, pause)), throttles: true }
+}
+
+const NOTHING: Harm = counting(Counts::Not);
+const COUNTS: Harm = counting(Counts::Full);
+const HALF: Harm = counting(Counts::Half);
+const UNREACHABLE: Harm = counting(Counts::Unreachable);
+/// Capacity: of this model, and worth looking for elsewhere.
+const BUSY: Harm = Harm { counts: Counts::Full, throttles: true, ..cooling(Scope::Model, 5, 60, true) };
 
 const NONE: Duration = Duration::ZERO;
 const QUARTER: Duration = Duration::from_millis(250);
@@ -70,45 +132,53 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Every row; a flavour's own row stands before its kind's.
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
-    row(RateLimited,       None,               Retry::Throttled(NONE),    Fallback::Yes,           false),
-    row(ProviderQuota,     None,               Retry::Never,              Fallback::Yes,           true),
-    row(Overloaded,        Some("cold"),       Retry::Throttled(SECOND),  Fallback::Yes,           false),
-    row(Overloaded,        None,               Retry::LastOnce(QUARTER),  Fallback::Yes,           false),
-    row(ServerError,       None,               Retry::Quick,              Fallback::Yes,           false),
-    row(Timeout,           Some("connect"),    Retry::AtOnce,             Fallback::Yes,           false),
-    row(Timeout,           None,               Retry::LastOnce(NONE),     Fallback::Yes,           false),
-    row(Connection,        Some("connect"),    Retry::AtOnce,             Fallback::Yes,           false),
-    row(Connection,        Some("pool"),       Retry::AtOnce,             Fallback::Yes,           false),
-    row(Connection,        None,               Retry::LastOnce(NONE),     Fallback::Yes,           false),
-    row(ContextOverflow,   None,               Retry::Never,              Fallback::LargerWindow,  false),
+    // Calls came too fast, within the limits: what helps is fewer of them.
+    row(RateLimited,       Some("ramp"),       Retry::Throttled(NONE),    Fallback::Yes,           false, throttling(Scope::Candidate, 15)),
+    // A limit of the whole account.
+    row(RateLimited,       Some("budget"),     Retry::Throttled(NONE),    Fallback::Yes,           false, throttling(Scope::Key, 0)),
+    row(RateLimited,       None,               Retry::Throttled(NONE),    Fallback::Yes,           false, throttling(Scope::Candidate, 0)),
+    row(ProviderQuota,     Some("daily"),      Retry::Never,              Fallback::Yes,           true,  cooling(Scope::Candidate, 3600, 3600, true)),
+    row(ProviderQuota,     Some("service"),    Retry::Never,              Fallback::Yes,           true,  cooling(Scope::Candidate, 300, 300, true)),
+    row(ProviderQuota,     None,               Retry::Never,              Fallback::Yes,           true,  cooling(Scope::Key, 600, 3600, true)),
+    row(Overloaded,        Some("cold"),       Retry::Throttled(SECOND),  Fallback::Yes,           false, cooling(Scope::Candidate, 5, 5, false)),
+    row(Overloaded,        None,               Retry::LastOnce(QUARTER),  Fallback::Yes,           false, BUSY),
+    // Two requests met at the provider, which works.
+    row(ServerError,       Some("conflict"),   Retry::Quick,              Fallback::Yes,           false, NOTHING),
+    row(ServerError,       None,               Retry::Quick,              Fallback::Yes,           false, COUNTS),
+    row(Timeout,           Some("connect"),    Retry::AtOnce,             Fallback::Yes,           false, UNREACHABLE),
+    row(Timeout,           None,               Retry::LastOnce(NONE),     Fallback::Yes,           false, COUNTS),
+    row(Connection,        Some("connect"),    Retry::AtOnce,             Fallback::Yes,           false, UNREACHABLE),
+    row(Connection,        Some("pool"),       Retry::AtOnce,             Fallback::Yes,           false, UNREACHABLE),
+    row(Connection,        None,               Retry::LastOnce(NONE),     Fallback::Yes,           false, COUNTS),
+    row(ContextOverflow,   None,               Retry::Never,              Fallback::LargerWindow,  false, NOTHING),
     // A request that exceeds this provider's rate limit by itself may fit another's; one of too many bytes rarely does.
-    row(RequestTooLarge,   Some("tpm"),        Retry::Never,              Fallback::Yes,           false),
-    row(RequestTooLarge,   None,               Retry::Never,              Fallback::LargerRequest, false),
-    row(ContentFiltered,   None,               Retry::Never,              Fallback::OptIn,         false),
-    row(Refusal,           None,               Retry::Never,              Fallback::OptIn,         false),
-    row(InvalidOutput,     None,               Retry::Never,              Fallback::OptIn,         false),
-    row(Auth,              None,               Retry::Never,              Fallback::UnlessStrict,  true),
-    row(Permission,        None,               Retry::Never,              Fallback::UnlessStrict,  true),
-    row(ModelNotFound,     None,               Retry::Never,              Fallback::Yes,           true),
-    row(Unsupported,       None,               Retry::Never,              Fallback::Yes,           false),
+    row(RequestTooLarge,   Some("tpm"),        Retry::Never,              Fallback::Yes,           false, NOTHING),
+    row(RequestTooLarge,   None,               Retry::Never,              Fallback::LargerRequest, false, NOTHING),
+    row(ContentFiltered,   None,               Retry::Never,              Fallback::OptIn,         false, NOTHING),
+    row(Refusal,           None,               Retry::Never,              Fallback::OptIn,         false, NOTHING),
+    row(InvalidOutput,     None,               Retry::Never,              Fallback::OptIn,         false, NOTHING),
+    row(Auth,              None,               Retry::Never,              Fallback::UnlessStrict,  true,  cooling(Scope::Key, 300, 300, true)),
+    row(Permission,        None,               Retry::Never,              Fallback::UnlessStrict,  true,  cooling(Scope::Candidate, 300, 300, true)),
+    row(ModelNotFound,     None,               Retry::Never,              Fallback::Yes,           true,  cooling(Scope::Candidate, 600, 600, true)),
+    row(Unsupported,       None,               Retry::Never,              Fallback::Yes,           false, NOTHING),
     // These two are about what this model accepts, not about what the caller asked.
-    row(InvalidRequest,    Some("output_cap"), Retry::Never,              Fallback::Yes,           false),
-    row(InvalidRequest,    Some("history"),    Retry::Never,              Fallback::Yes,           false),
-    row(InvalidRequest,    None,               Retry::Never,              Fallback::No,            false),
-    row(MalformedResponse, None,               Retry::Quick,              Fallback::Yes,           false),
-    row(TruncatedStream,   None,               Retry::Quick,              Fallback::Yes,           false),
-    row(Cancelled,         None,               Retry::Never,              Fallback::No,            false),
-    row(DeadlineExceeded,  None,               Retry::Never,              Fallback::No,            false),
-    row(InputTooLong,      None,               Retry::Never,              Fallback::No,            false),
-    row(QuotaExceeded,     None,               Retry::Never,              Fallback::No,            false),
-    row(NoCandidate,       None,               Retry::Never,              Fallback::No,            false),
-    row(Config,            None,               Retry::Never,              Fallback::No,            false),
+    row(InvalidRequest,    Some("output_cap"), Retry::Never,              Fallback::Yes,           false, NOTHING),
+    row(InvalidRequest,    Some("history"),    Retry::Never,              Fallback::Yes,           false, NOTHING),
+    row(InvalidRequest,    None,               Retry::Never,              Fallback::No,            false, NOTHING),
+    row(MalformedResponse, None,               Retry::Quick,              Fallback::Yes,           false, HALF),
+    row(TruncatedStream,   None,               Retry::Quick,              Fallback::Yes,           false, COUNTS),
+    row(Cancelled,         None,               Retry::Never,              Fallback::No,            false, NOTHING),
+    row(DeadlineExceeded,  None,               Retry::Never,              Fallback::No,            false, NOTHING),
+    row(InputTooLong,      None,               Retry::Never,              Fallback::No,            false, NOTHING),
+    row(QuotaExceeded,     None,               Retry::Never,              Fallback::No,            false, NOTHING),
+    row(NoCandidate,       None,               Retry::Never,              Fallback::No,            false, NOTHING),
+    row(Config,            None,               Retry::Never,              Fallback::No,            false, NOTHING),
 ];
 
 /// The row for a failure of this kind and flavour.
 #[must_use]
 pub fn verdict(kind: ErrorKind, subkind: Option<&str>) -> Verdict {
-    let surface = Verdict { retry: Retry::Never, fallback: Fallback::No, loud: false };
+    let surface = Verdict { retry: Retry::Never, fallback: Fallback::No, loud: false, harm: NOTHING };
     ROWS.iter()
         .find(|row| row.kind == kind && (row.subkind.is_none() || row.subkind == subkind))
         .map_or(surface, |row| row.verdict)

@@ -142,7 +142,7 @@ impl Case<'_> {
     fn by_code(&self, rows: &[&Rows]) -> Option<Verdict> {
         // OpenRouter's budget for requests in flight frees itself: a 402 that is worth waiting for.
         if self.body.is("openrouter_in_flight_budget") && self.wait.is_some() {
-            return Some((RateLimited, None));
+            return Some((RateLimited, Some("budget")));
         }
         let verdict = self.body.names.iter().find_map(|name| {
             rows.iter().flat_map(|rows| rows.codes).find(|(code, _)| code == name).map(|(_, verdict)| *verdict)

@@ -68,6 +68,11 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(total?).ok()
 }
 
+/// The duration of a reset: with units, or a bare number of seconds.
+pub(super) fn reset(text: &str) -> Option<Duration> {
+    duration(text).or_else(|| Duration::try_from_secs_f64(text.parse().ok()?).ok())
+}
+
 fn seconds_or_date(value: &str, now: u64) -> Option<Duration> {
     if let Ok(seconds) = value.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();

@@ -66,7 +66,7 @@ pub(crate) fn route(task: &Task, request: &Request, options: &Options) -> Result
 }
 
 /// Each key of the model's provider; one without a key where there is none.
-fn keys(model: &Model) -> Vec<Option<Key>> {
+pub(crate) fn keys(model: &Model) -> Vec<Option<Key>> {
     match &model.provider.credential {
         Credential::Keys(keys) => keys.iter().cloned().map(Some).collect(),
         Credential::None | Credential::Missing(_) => vec![None],

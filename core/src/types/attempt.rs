@@ -67,6 +67,8 @@ impl Next {
 pub struct Attempt {
     /// `provider/model`.
     pub model: String,
+    /// Which of the provider's keys, from 1; absent where there is only one.
+    pub key: Option<u32>,
     /// How it ended.
     pub outcome: Outcome,
     /// The kind of failure.
@@ -106,6 +108,7 @@ impl Attempt {
     pub fn new(model: impl Into<String>, outcome: Outcome, started: Duration) -> Self {
         Self {
             model: model.into(),
+            key: None,
             outcome,
             kind: None,
             subkind: None,
@@ -131,6 +134,7 @@ impl Attempt {
         let mut map = Map::new();
         let mut put = |key: &str, value: Value| map.insert(key.to_owned(), value);
         put("model", self.model.as_str().into());
+        put("key", self.key.into());
         put("outcome", self.outcome.as_str().into());
         put("kind", self.kind.map(ErrorKind::as_str).into());
         put("subkind", self.subkind.into());

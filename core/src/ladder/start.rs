@@ -1,0 +1,153 @@
+//! How an attempt begins: at once, or when its key has a place; and when the next candidate is due beside it.
+
+use std::time::Duration;
+
+use super::backoff::ATTEMPT_LIMIT;
+use super::flight::Flight;
+use super::health::Standing;
+use super::machine::Ladder;
+use super::note::Note;
+use super::step::{Action, Turn};
+use crate::types::Upstream;
+
+/// Who waits for a place at its key.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) candidate: usize,
+    /// Its number in the queue.
+    pub(super) number: u64,
+    /// Since when.
+    pub(super) since: Duration,
+}
+
+impl Ladder {
+    /// Asks a candidate, or waits for a place at its key. A wait that is going on for another ends.
+    pub(super) fn start(&mut self, candidate: usize, turn: &mut Turn<'_>) {
+        if matches!(self.standing(candidate, turn), Standing::Full { .. }) {
+            self.leave_queue(turn);
+            if let Some(vitals) = self.plan.candidates.get(candidate).map(|candidate| candidate.vitals) {
+                let number = turn.health.queue(vitals);
+                self.waiting = Some(Waiting { candidate, number, since: turn.now });
+            }
+            return self.lead_with(candidate, turn);
+        }
+        self.ask(candidate, turn);
+    }
+
+    /// Asks a candidate.
+    fn ask(&mut self, candidate: usize, turn: &mut Turn<'_>) {
+        let Some(chosen) = self.plan.candidates.get(candidate) else {
+            return;
+        };
+        let own = chosen.timeout.or(self.plan.deadline.is_none().then_some(ATTEMPT_LIMIT));
+        let first = self.first_limit(chosen, turn).filter(|_| self.plan.upstream == Upstream::Stream);
+        let first_time = self.flights.iter().all(|flight| flight.candidate != candidate);
+        if first_time {
+            turn.health.earn(chosen.vitals, turn.at);
+        }
+        let (patience, _) = self.alone(candidate, turn);
+        let mut changes = Vec::new();
+        let ticket = turn.health.take(chosen.vitals, self.plan.live, turn.at, &mut changes);
+        let line = self.trail.started(chosen, turn.now);
+        self.flights.push(Flight {
+            candidate,
+            line,
+            flying: true,
+            ticket: Some(ticket),
+            begun: turn.now,
+            patience,
+            limit: own.map(|limit| turn.now + limit),
+            first_limit: first.map(|limit| turn.now + limit),
+            idle: chosen.idle,
+            heard: None,
+            speaks: false,
+            resumable: false,
+            resumes: self.resume.is_some(),
+            whole: false,
+        });
+        let attempt = self.flights.len() - 1;
+        turn.out.push(Action::Start {
+            attempt,
+            candidate: chosen.index,
+            amends: self.seats.get(candidate).map(|seat| seat.amends.clone()).unwrap_or_default(),
+            resume: self.resume,
+        });
+        self.tell(candidate, changes);
+        self.notes.push(Note::Started { attempt, candidate: self.index(candidate) });
+        self.lead_with(candidate, turn);
+    }
+
+    /// Whoever comes further than all before is the one beside whom the next is due.
+    fn lead_with(&mut self, candidate: usize, turn: &Turn<'_>) {
+        if self.front.is_some_and(|front| front >= candidate) {
+            return;
+        }
+        self.front = Some(candidate);
+        let more = self.plan.candidates.iter().skip(candidate + 1);
+        let more = more.into_iter().any(|later| later.skip.is_none() && self.place(candidate) != Some(later.place));
+        let (late, early) = self.alone(candidate, turn);
+        self.race_at = more.then(|| turn.now + late);
+        self.hedge_at = early.filter(|_| more).map(|early| turn.now + early);
+    }
+
+    /// A place has come free for who waits.
+    pub(super) fn granted(&mut self, turn: &mut Turn<'_>) {
+        let has = self.waits().is_some_and(|(vitals, number)| turn.health.granted(vitals, number));
+        if let Some(waiting) = self.waiting.take_if(|_| has) {
+            if let Some(candidate) = self.plan.candidates.get(waiting.candidate) {
+                turn.health.leave_queue(candidate.vitals, waiting.number);
+            }
+            self.ask(waiting.candidate, turn);
+        }
+    }
+
+    /// Nobody waits any longer.
+    pub(super) fn leave_queue(&mut self, turn: &mut Turn<'_>) {
+        let Some(waiting) = self.waiting.take() else {
+            return;
+        };
+        if let Some(candidate) = self.plan.candidates.get(waiting.candidate) {
+            turn.health.leave_queue(candidate.vitals, waiting.number);
+            let waited = turn.now.saturating_sub(waiting.since).as_millis();
+            self.trail.skipped(candidate, &format!("waited {waited} ms for a place at its key"), turn.now);
+        }
+    }
+
+    /// Starts the next candidate beside the one that is slow, or in its place.
+    pub(super) fn race(&mut self, early: bool, turn: &mut Turn<'_>) {
+        let Some(slow) = self.front else {
+            return;
+        };
+        let next = match early {
+            // What a hedge costs is taken only where somebody is there to be asked.
+            true => self.next_candidate(None, true, turn).filter(|next| self.spend(*next, turn)),
+            false => self.next_candidate(None, true, turn),
+        };
+        let Some(next) = next else {
+            // Somebody who is not well now may be so while there is time.
+            if !early {
+                self.race_at = self.soonest.filter(|at| *at > turn.now);
+            }
+            return;
+        };
+        let acts = |candidate: usize| self.plan.candidates.get(candidate).is_some_and(|candidate| candidate.acts);
+        let cut = !self.plan.hedge || acts(slow) || acts(next);
+        self.notes.push(Note::Hedged { beside: self.index(slow), candidate: self.index(next), cut });
+        if !cut {
+            return self.start(next, turn);
+        }
+        let cut: Vec<usize> = (self.flights.iter().enumerate())
+            .filter(|(_, flight)| flight.flying && flight.candidate == slow)
+            .map(|(attempt, _)| attempt)
+            .collect();
+        self.leave_queue(turn);
+        if cut.is_empty() {
+            return self.start(next, turn);
+        }
+        for attempt in cut {
+            turn.out.push(Action::Cancel { attempt });
+            let failure = self.too_slow(attempt, next, turn.now);
+            self.failed(attempt, failure, turn);
+        }
+    }
+}
