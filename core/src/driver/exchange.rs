@@ -39,6 +39,16 @@ pub(super) struct Question {
     pub(super) resume: Option<Arc<str>>,
 }
 
+/// What goes with an exchange, beside its body.
+pub(super) struct About {
+    pub(super) secrets: Secrets,
+    /// What the writing of the request has to say.
+    pub(super) warnings: Vec<String>,
+    pub(super) request: Arc<Request>,
+    /// How long the provider's limits leave nothing for further calls.
+    pub(super) spent: Option<Duration>,
+}
+
 /// What an attempt brought.
 pub(super) struct Brought {
     pub(super) completion: Completion,
@@ -139,30 +149,26 @@ async fn open(question: Question, transport: Arc<dyn Transport>) -> Result<Opene
         }
     }
     let spent = limits::spent(&response.headers, now);
+    let mut about = About { secrets, warnings, request: request.clone(), spent };
     if begins_stream(&start) {
         let head = HttpAnswer { status: response.status, headers: response.headers, body: Bytes::new() };
         let decoder = codec.decoder(&target, &request, head, now);
-        let reading = Reading::new(response.status, &start, response.body, decoder, secrets, warnings, request, spent);
+        let reading = Reading::new(response.status, &start, response.body, decoder, about);
         return Ok(Opened::Stream(Box::new(reading)));
     }
     let mut answer = read(response, start).await?;
     let decoded = match codec.decode(&target, &request, &answer, now) {
-        Err(_) if secrets.conceal(&mut answer) => codec.decode(&target, &request, &answer, now),
+        Err(_) if about.secrets.conceal(&mut answer) => codec.decode(&target, &request, &answer, now),
         decoded => decoded,
     };
-    Ok(Opened::Whole(Box::new(brought(decoded?, warnings, &request, spent))))
+    Ok(Opened::Whole(Box::new(brought(decoded?, &mut about))))
 }
 
 /// An answer with what the request's writing and its format have to say of it.
-pub(super) fn brought(
-    mut completion: Completion,
-    warnings: Vec<String>,
-    request: &Request,
-    spent: Option<Duration>,
-) -> Brought {
-    completion.warnings.splice(0..0, warnings);
-    let parsed = parse_json(request.response_format.as_ref(), &completion.text, &mut completion.warnings);
-    Brought { completion, parsed, spent }
+pub(super) fn brought(mut completion: Completion, about: &mut About) -> Brought {
+    completion.warnings.splice(0..0, mem::take(&mut about.warnings));
+    let parsed = parse_json(about.request.response_format.as_ref(), &completion.text, &mut completion.warnings);
+    Brought { completion, parsed, spent: about.spent }
 }
 
 type Body = BoxStream<'static, Result<Bytes, TransportError>>;

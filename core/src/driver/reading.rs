@@ -1,7 +1,6 @@
 //! Reading a stream: bytes to frames to what they say, until its end, its break, or until enough has come.
 
 use std::mem;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,13 +9,12 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use tokio::time::timeout;
 
-use super::conceal::Secrets;
-use super::exchange::{Brought, broken, brought, too_large};
+use super::exchange::{About, Brought, broken, brought, too_large};
 use crate::error::ErrorKind;
 use crate::provider::{Decoder, Delta, Stage};
 use crate::transport::sse::{Frame, Sse, TooLong};
 use crate::transport::{MAX_BODY, MAX_LINE, Phase, TransportError};
-use crate::types::{Failure, Request};
+use crate::types::Failure;
 
 /// How long the end of a body may come after the end of its stream; a connection that is open longer is closed.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -28,11 +26,7 @@ pub(super) struct Reading {
     size: usize,
     sse: Sse,
     decoder: Box<dyn Decoder>,
-    secrets: Secrets,
-    warnings: Vec<String>,
-    request: Arc<Request>,
-    /// How long the provider's limits leave nothing for further calls.
-    spent: Option<Duration>,
+    about: About,
     /// No more is read.
     ended: bool,
     /// The body said that it is over.
@@ -49,10 +43,7 @@ impl Reading {
         start: &[u8],
         body: BoxStream<'static, Result<Bytes, TransportError>>,
         decoder: Box<dyn Decoder>,
-        secrets: Secrets,
-        warnings: Vec<String>,
-        request: Arc<Request>,
-        spent: Option<Duration>,
+        about: About,
     ) -> Self {
         let mut sse = Sse::default();
         sse.push(start);
@@ -63,10 +54,7 @@ impl Reading {
             size,
             sse,
             decoder,
-            secrets,
-            warnings,
-            request,
-            spent,
+            about,
             ended: false,
             drained: false,
             failure: None,
@@ -136,7 +124,7 @@ impl Reading {
             Ok(()) => return Ok(()),
             Err(failure) => failure,
         };
-        match self.secrets.without(&frame.data) {
+        match self.about.secrets.without(&frame.data) {
             None => Err(failure),
             Some(data) => {
                 frame.data = data;
@@ -149,7 +137,7 @@ impl Reading {
     fn fail(&mut self, failure: Failure) {
         (self.ended, self.drained) = (true, true);
         if self.whole() {
-            self.warnings.push(format!("the stream broke after the answer was whole ({})", failure.message));
+            self.about.warnings.push(format!("the stream broke after the answer was whole ({})", failure.message));
             return;
         }
         self.failure = Some(Failure { status: Some(self.status), in_stream: true, ..failure });
@@ -173,7 +161,7 @@ impl Reading {
             self.text = self.decoder.text();
         }
         match self.decoder.finish() {
-            Ok(completion) => Ok(brought(completion, mem::take(&mut self.warnings), &self.request, self.spent)),
+            Ok(completion) => Ok(brought(completion, &mut self.about)),
             Err(failure) => Err(Failure { status: Some(self.status), in_stream: true, ..failure }),
         }
     }

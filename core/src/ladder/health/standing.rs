@@ -163,7 +163,7 @@ impl Health {
             match pass {
                 Pass::Open => {}
                 Pass::Probe | Pass::Probed(_) if *breaker => {
-                    report.breaker = report.breaker.max(BreakerState::HalfOpen)
+                    report.breaker = report.breaker.max(BreakerState::HalfOpen);
                 }
                 Pass::Shut(..) if *breaker => report.breaker = BreakerState::Open,
                 Pass::Shut(until, kind) => {
