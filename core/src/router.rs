@@ -1,6 +1,7 @@
 //! The handle users hold. It calls the other modules in the order of a request and decides nothing itself.
 
 mod call;
+mod explain;
 mod plan;
 mod seat;
 mod stream;
@@ -10,6 +11,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 pub use self::call::Call;
@@ -22,7 +24,7 @@ use crate::config::{Policy, Sharing, Task};
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
 use crate::ladder::health::Vitals;
-use crate::ladder::{Ladder, verdict};
+use crate::ladder::{Ladder, Plan, verdict};
 use crate::observe::{EventQueue, Notices, Watchers};
 use crate::route::{Choice, estimate, keys, route};
 use crate::state::{Members, State};
@@ -215,8 +217,9 @@ impl Router {
         self.conclude(&started, *report)
     }
 
-    /// A call, ready to run. `live` when its answer is handed on as it comes.
-    fn start(&self, call: Call, live: Option<Live>) -> Result<Started, Error> {
+    /// A call that has been checked: who would be asked, and by which policy. `counted` when the tokens of its prompt are
+    /// wanted in any case; otherwise they are counted only where a price is known.
+    fn prepare(&self, call: Call, live: Option<Live>, counted: bool) -> Result<Prepared, Error> {
         let Call { task, messages, options, cancelled, .. } = call;
         let task = self.task(&task)?.clone();
         let blamed = |error: Error| error.with_task(&task.name);
@@ -233,18 +236,24 @@ impl Router {
             idempotency_key: options.idempotency_key.clone(),
         };
         let choices = route(&task, &request, &options).map_err(blamed)?;
-        // Costs are told only where a price is known, and counting takes its time.
-        let priced = choices.iter().any(|choice| choice.model.price.is_some());
-        let tokens = if priced { estimate(&request) } else { 0 };
-        let Inner { policy, members, watchers, calls, .. } = &*self.inner;
+        let counted = counted || choices.iter().any(|choice| choice.model.price.is_some());
+        let tokens = if counted { estimate(&request) } else { 0 };
+        let Inner { policy, members, .. } = &*self.inner;
         let breaker = policy.breaker;
         let facts =
             Facts { task: &task, breaker, choices: &choices, options: &options, request: &request, tokens, live };
         let plan = plan(&facts, members);
+        Ok(Prepared { task, choices, plan, request, options, cancelled })
+    }
+
+    /// A call, ready to run. `live` when its answer is handed on as it comes.
+    fn start(&self, call: Call, live: Option<Live>) -> Result<Started, Error> {
+        let Prepared { task, choices, plan, request, options, cancelled } = self.prepare(call, live, false)?;
+        let Inner { transport, members, watchers, calls, .. } = &*self.inner;
         let job = Job {
             seats: choices.iter().map(|choice| self.seat(&task, choice, &options)).collect(),
             request: Arc::new(request),
-            transport: self.inner.transport.clone(),
+            transport: Arc::clone(transport),
             upstream: plan.upstream,
             show: Show {
                 reasoning: live.is_some_and(|live| live.reasoning) && options.reasoning_events != Some(false),
@@ -372,6 +381,16 @@ struct Live {
     reasoning: bool,
     /// That what it has is void.
     restarts: bool,
+}
+
+/// A call that has been checked.
+struct Prepared {
+    task: Arc<Task>,
+    choices: Vec<Choice>,
+    plan: Plan,
+    request: Request,
+    options: Options,
+    cancelled: BoxFuture<'static, ()>,
 }
 
 /// A call under way, with what is needed to tell how it went.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::backoff::race_delay;
 use super::flight::Flight;
-use super::health::{Change, Ended, Standing, usual};
+use super::health::{Change, Ended, Health, Standing, usual};
 use super::machine::Ladder;
 use super::note::Note;
 use super::plan::Candidate;
@@ -168,15 +168,15 @@ impl Ladder {
             }
         }
     }
+}
 
-    /// How long the first content of a candidate's stream may take.
-    pub(super) fn first_limit(&self, candidate: &Candidate, turn: &Turn<'_>) -> Option<Duration> {
-        match candidate.first_token? {
-            FirstToken::After(limit) => Some(limit),
-            FirstToken::Auto => {
-                let usual = turn.health.first(candidate.vitals, 99)?;
-                Some((usual * AUTO_FIRST).clamp(LEAST_FIRST, MOST_FIRST))
-            }
+/// How long the first content of a candidate's stream may take.
+pub(super) fn first_limit(candidate: &Candidate, health: &Health) -> Option<Duration> {
+    match candidate.first_token? {
+        FirstToken::After(limit) => Some(limit),
+        FirstToken::Auto => {
+            let usual = health.first(candidate.vitals, 99)?;
+            Some((usual * AUTO_FIRST).clamp(LEAST_FIRST, MOST_FIRST))
         }
     }
 }

@@ -145,6 +145,12 @@ impl Ladder {
         self.plan.candidates.get(candidate).map(|candidate| candidate.place)
     }
 
+    /// The candidates by their indexes, in the order in which they are asked.
+    #[must_use]
+    pub fn order(&self) -> Vec<usize> {
+        self.plan.candidates.iter().map(|candidate| candidate.index).collect()
+    }
+
     /// The trail so far.
     #[must_use]
     pub fn attempts(&self) -> &[Attempt] {

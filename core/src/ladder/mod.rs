@@ -19,6 +19,7 @@ mod note;
 mod plan;
 #[cfg(test)]
 mod properties;
+mod rehearsal;
 mod start;
 mod step;
 mod stream;
@@ -32,5 +33,6 @@ mod verdict;
 pub use machine::Ladder;
 pub use note::Note;
 pub use plan::{Candidate, Plan};
+pub use rehearsal::{Part, Rehearsal, rehearse};
 pub use step::{Action, Answer, Event, Join, Speech};
 pub use verdict::{Counts, Fallback, Harm, ROWS, Retry, Row, Verdict, verdict};

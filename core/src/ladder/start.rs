@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::backoff::ATTEMPT_LIMIT;
+use super::care::first_limit;
 use super::flight::Flight;
 use super::health::Standing;
 use super::machine::Ladder;
@@ -40,7 +41,7 @@ impl Ladder {
             return;
         };
         let own = chosen.timeout.or(self.plan.deadline.is_none().then_some(ATTEMPT_LIMIT));
-        let first = self.first_limit(chosen, turn).filter(|_| self.plan.upstream == Upstream::Stream);
+        let first = first_limit(chosen, turn.health).filter(|_| self.plan.upstream == Upstream::Stream);
         let first_time = self.flights.iter().all(|flight| flight.candidate != candidate);
         if first_time {
             turn.health.earn(chosen.vitals, turn.at);
