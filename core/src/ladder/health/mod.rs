@@ -6,6 +6,8 @@
 mod breaker;
 mod budget;
 mod gate;
+#[cfg(test)]
+mod model;
 mod slots;
 mod standing;
 mod table;
@@ -286,7 +288,6 @@ impl Health {
             Ended::Late { took } => {
                 let late = Failure::new(ErrorKind::Timeout, format!("nothing within {} ms", took.as_millis()));
                 self.failed(ticket, &late, now, limits, rng, out);
-                self.waited(ticket, Some(*took));
             }
             Ended::Gone { took } => self.waited(ticket, *took),
         }
