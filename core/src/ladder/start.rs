@@ -120,8 +120,8 @@ impl Ladder {
             return;
         };
         let next = match early {
-            // What a hedge costs is taken only where somebody is there to be asked.
-            true => self.next_candidate(None, true, turn).filter(|next| self.spend(*next, turn)),
+            // Paid from what the slow one's provider has earned, and only where somebody is there to be asked.
+            true => self.next_candidate(None, true, turn).filter(|_| self.spend(slow, turn)),
             false => self.next_candidate(None, true, turn),
         };
         let Some(next) = next else {

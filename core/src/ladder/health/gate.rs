@@ -56,7 +56,7 @@ impl Gate {
         rng: &mut fastrand::Rng,
     ) -> Option<Duration> {
         // The failures of attempts that ran side by side are one.
-        if self.cause.is_none() || begun >= self.since {
+        if self.cause.is_none() || begun > self.since {
             self.streak = self.streak.saturating_add(1);
         }
         let doubled = pause.first.saturating_mul(1 << self.streak.saturating_sub(1).min(20)).min(pause.longest);

@@ -5,6 +5,8 @@
 
 mod breaker;
 mod budget;
+#[cfg(test)]
+mod cases;
 mod gate;
 #[cfg(test)]
 mod model;

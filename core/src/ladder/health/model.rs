@@ -256,7 +256,7 @@ fn tried(attempts: &[Attempt]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_history_keeps_the_rules(world in world()) {
@@ -286,6 +286,18 @@ proptest! {
             let extra = asked.len() - calls.len();
             prop_assert!(free || extra <= calls.len() / 5 + seconds + 10, "{extra} retries of {} calls", calls.len());
         }
+    }
+
+    /// Hedges beside a primary that is always slow are a fifth of the calls, and one a second.
+    #[test]
+    fn hedges_keep_within_the_budget(gap in 5..200_u64, number in 50..400_u64) {
+        let lives = vec![Life { takes: 3_000, down: None }, Life { takes: 20, down: None }];
+        let calls = (0..number).map(|number| (number * gap, None)).collect();
+        let (history, ..) = Play::new(&World { lives, calls, hedge: Some(50), limit: None }).run();
+        let hedges = history.starts.iter().filter(|(_, of, _)| *of == 1).count() as u64;
+        let seconds = number * gap / 1_000;
+        prop_assert!(hedges >= 10.min(number), "{hedges} hedges of {number} calls");
+        prop_assert!(hedges <= number / 5 + seconds + 10, "{hedges} hedges of {number} calls in {seconds} s");
     }
 
     #[test]
