@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::ladder::{Candidate, Ladder, Plan, verdict};
 use crate::observe::Notices;
 use crate::provider;
-use crate::route::{Choice, route};
+use crate::route::{Choice, Route, route};
 use crate::transport::{Http, Transport};
 use crate::types::parse::did_you_mean;
 use crate::types::{
@@ -182,10 +182,11 @@ impl Router {
             extra_body: options.extra_body.clone(),
             idempotency_key: options.idempotency_key.clone(),
         };
-        let choices = route(&task, &request, &options).map_err(blamed)?;
-        let plan = plan(&task, &choices, &options, live);
+        let Route { task: taker, choices, warnings } =
+            route(&self.inner.policy, &task, &request, &options, seed()).map_err(blamed)?;
+        let plan = plan(&taker, &choices, &options, live);
         let job = Job {
-            seats: choices.iter().map(|choice| self.seat(&task, choice, &options)).collect(),
+            seats: choices.iter().map(|choice| self.seat(&taker, choice, &options)).collect(),
             request: Arc::new(request),
             transport: self.inner.transport.clone(),
             upstream: plan.upstream,
@@ -197,7 +198,7 @@ impl Router {
             ladder: Ladder::new(plan, seed()),
             cancelled,
         };
-        Ok(Started { run: Run::new(job), task, choices })
+        Ok(Started { run: Run::new(job), task, choices, warnings })
     }
 
     fn task(&self, name: &str) -> Result<&Arc<Task>, Error> {
@@ -229,13 +230,14 @@ impl Router {
     }
 
     fn conclude(&self, started: &Started, report: Report) -> Result<Reply, Error> {
-        let Started { run, task, choices } = started;
+        let Started { run, task, choices, warnings } = started;
         let Report { result, latency } = report;
         let attempts = run.attempts().to_vec();
-        let mut warnings = self.warn_loudly(task, &attempts);
+        let mut warnings = warnings.clone();
+        warnings.extend(self.warn_loudly(task, &attempts));
         match result {
             Ok(Delivery { candidate, mut completion, parsed, amends, first_token }) => {
-                let Some(winner) = choices.get(candidate).map(|choice| &choice.model) else {
+                let Some(Choice { model: winner, place, .. }) = choices.get(candidate) else {
                     return Err(Error::new(ErrorKind::ServerError, "no answer to deliver").with_task(&task.name));
                 };
                 self.remember(&winner.name(), amends);
@@ -248,7 +250,7 @@ impl Router {
                     cost: total_cost(&attempts),
                     latency,
                     first_token,
-                    fallback_used: candidate > 0,
+                    fallback_used: *place > 0,
                     warnings,
                     attempts,
                     completion,
@@ -302,8 +304,11 @@ struct Live {
 /// A call under way, with what is needed to tell how it went.
 struct Started {
     run: Run,
+    /// The task that was called.
     task: Arc<Task>,
     choices: Vec<Choice>,
+    /// What was worth knowing before anything was asked.
+    warnings: Vec<String>,
 }
 
 /// What is wrong with a call that is well-formed.
