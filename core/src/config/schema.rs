@@ -13,7 +13,7 @@ use super::words::{
     ConcurrencyLimit, FallbackOnWord, FirstTokenLimit, HedgeDelay, LacksWord, OnBreakWord, StateWord, StickyWord,
     StrictWord, UpstreamWord,
 };
-use crate::types::Params;
+use crate::types::{Params, Price};
 
 /// Which models do which work, which stand in, and within which limits.
 #[derive(Deserialize)]
@@ -269,6 +269,17 @@ impl From<ParamsConfig> for Params {
             }),
             seed: config.seed,
             reasoning_effort: config.reasoning_effort,
+        }
+    }
+}
+
+impl From<PriceConfig> for Price {
+    fn from(config: PriceConfig) -> Self {
+        Self {
+            input: config.input,
+            output: config.output,
+            cached_input: config.cached_input,
+            cache_write: config.cache_write,
         }
     }
 }

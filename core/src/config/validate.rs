@@ -11,11 +11,11 @@ use super::defaults;
 use super::policy::{Model, Policy, Provider};
 use super::problem::{Findings, Places, join};
 use super::provider::{Builder, implicit};
-use super::schema::{BreakerConfig, ConfigFile, ModelConfig, PriceConfig};
+use super::schema::{BreakerConfig, ConfigFile, ModelConfig};
 use super::secret::Sources;
 use super::{lint, presets};
 use crate::types::parse::did_you_mean;
-use crate::types::{Breaker, Params, Price};
+use crate::types::{Breaker, Params};
 
 /// Builds the policy. It is whole only where no problem was added; its lints are left to the caller.
 pub(super) fn policy(
@@ -53,7 +53,7 @@ pub(super) fn policy(
             tasks.insert(name, Arc::new(task));
         }
     }
-    let breaker = check.breaker(config.breaker.unwrap_or_default());
+    let breaker = check.breaker(&config.breaker.unwrap_or_default());
     let policy = Policy {
         tasks,
         models: sound(check.models),
@@ -101,7 +101,7 @@ impl Check<'_> {
         false
     }
 
-    fn breaker(&mut self, config: BreakerConfig) -> Breaker {
+    fn breaker(&mut self, config: &BreakerConfig) -> Breaker {
         let open = config.open_ms.map_or(defaults::BREAKER.open, Duration::from_millis);
         let max_open = config.max_open_ms.map(Duration::from_millis);
         if max_open.is_some_and(|max_open| max_open < open) {
@@ -131,7 +131,7 @@ impl Check<'_> {
             first_token: config.first_token_ms.map(Into::into),
             idle: config.idle_ms.map(Duration::from_millis),
             prefill: config.prefill,
-            price: config.price.map(price),
+            price: config.price.map(Into::into),
         })
     }
 
@@ -224,15 +224,6 @@ impl Check<'_> {
         });
         self.direct.insert(reference.to_owned(), Arc::clone(&model));
         Some(model)
-    }
-}
-
-fn price(config: PriceConfig) -> Price {
-    Price {
-        input: config.input,
-        output: config.output,
-        cached_input: config.cached_input,
-        cache_write: config.cache_write,
     }
 }
 

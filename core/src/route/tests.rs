@@ -1,6 +1,6 @@
 //! Who does a call: splits, keys, pins and hand-overs.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::needless_pass_by_value)]
 
 use std::collections::BTreeSet;
 

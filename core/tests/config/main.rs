@@ -239,6 +239,9 @@ fn the_documentation_shows_what_there_is() {
             assert!(text.contains(&format!("\n| `{key}` |")), "{key}");
         }
     }
+    for key in schema["properties"].as_object().unwrap().keys().filter(|key| *key != "$schema") {
+        assert!(text.contains(&format!("\n| `{key}` |")) || text.contains(&format!("\n## `[{key}.")), "{key}");
+    }
     let kinds = &schema["$defs"]["ProviderConfig"]["properties"]["kind"]["enum"];
     for kind in kinds.as_array().unwrap().iter().filter_map(Value::as_str) {
         let address = if kind == "openai_compatible" { "`base_url`" } else { "`http" };
