@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind};
 use crate::ladder::health::Vitals;
 use crate::ladder::{Ladder, Plan, verdict};
 use crate::observe::{EventQueue, Notices, Watchers};
-use crate::route::{Choice, estimate, keys, route};
+use crate::route::{Choice, Route, estimate, keys, route};
 use crate::state::{Members, State};
 use crate::transport::{Http, Transport};
 use crate::types::parse::did_you_mean;
@@ -235,23 +235,25 @@ impl Router {
             extra_body: options.extra_body.clone(),
             idempotency_key: options.idempotency_key.clone(),
         };
-        let choices = route(&task, &request, &options).map_err(blamed)?;
+        let Inner { policy, members, .. } = &*self.inner;
+        let Route { task: taker, choices, warnings } =
+            route(policy, &task, &request, &options, seed()).map_err(blamed)?;
         let counted = counted || choices.iter().any(|choice| choice.model.price.is_some());
         let tokens = if counted { estimate(&request) } else { 0 };
-        let Inner { policy, members, .. } = &*self.inner;
         let breaker = policy.breaker;
         let facts =
-            Facts { task: &task, breaker, choices: &choices, options: &options, request: &request, tokens, live };
+            Facts { task: &taker, breaker, choices: &choices, options: &options, request: &request, tokens, live };
         let plan = plan(&facts, members);
-        Ok(Prepared { task, choices, plan, request, options, cancelled })
+        Ok(Prepared { task, taker, choices, warnings, plan, request, options, cancelled })
     }
 
     /// A call, ready to run. `live` when its answer is handed on as it comes.
     fn start(&self, call: Call, live: Option<Live>) -> Result<Started, Error> {
-        let Prepared { task, choices, plan, request, options, cancelled } = self.prepare(call, live, false)?;
+        let Prepared { task, taker, choices, warnings, plan, request, options, cancelled } =
+            self.prepare(call, live, false)?;
         let Inner { transport, members, watchers, calls, .. } = &*self.inner;
         let job = Job {
-            seats: choices.iter().map(|choice| self.seat(&task, choice, &options)).collect(),
+            seats: choices.iter().map(|choice| self.seat(&taker, choice, &options)).collect(),
             request: Arc::new(request),
             transport: Arc::clone(transport),
             upstream: plan.upstream,
@@ -265,7 +267,7 @@ impl Router {
             watch: teller(watchers, calls, &task.name, &choices),
             cancelled,
         };
-        Ok(Started { run: Run::new(job), task, choices })
+        Ok(Started { run: Run::new(job), task, choices, warnings })
     }
 
     /// Every candidate of the tasks with each of its keys, and where its health is kept.
@@ -311,13 +313,14 @@ impl Router {
     }
 
     fn conclude(&self, started: &Started, report: Report) -> Result<Reply, Error> {
-        let Started { run, task, choices } = started;
+        let Started { run, task, choices, warnings } = started;
         let Report { result, latency } = report;
         let attempts = run.attempts().to_vec();
-        let mut warnings = self.warn_loudly(task, &attempts);
+        let mut warnings = warnings.clone();
+        warnings.extend(self.warn_loudly(task, &attempts));
         match result {
             Ok(Delivery { candidate, mut completion, parsed, amends, first_token }) => {
-                let Some(winner) = choices.get(candidate).map(|choice| &choice.model) else {
+                let Some(Choice { model: winner, place, .. }) = choices.get(candidate) else {
                     return Err(Error::new(ErrorKind::ServerError, "no answer to deliver").with_task(&task.name));
                 };
                 self.remember(&winner.name(), amends);
@@ -330,7 +333,7 @@ impl Router {
                     cost: total_cost(&attempts),
                     latency,
                     first_token,
-                    fallback_used: choices.get(candidate).is_some_and(|choice| choice.place > 0),
+                    fallback_used: *place > 0,
                     warnings,
                     attempts,
                     completion,
@@ -385,8 +388,12 @@ struct Live {
 
 /// A call that has been checked.
 struct Prepared {
+    /// The task that was called.
     task: Arc<Task>,
+    /// The one whose candidates take it.
+    taker: Arc<Task>,
     choices: Vec<Choice>,
+    warnings: Vec<String>,
     plan: Plan,
     request: Request,
     options: Options,
@@ -396,8 +403,11 @@ struct Prepared {
 /// A call under way, with what is needed to tell how it went.
 struct Started {
     run: Run,
+    /// The task that was called.
     task: Arc<Task>,
     choices: Vec<Choice>,
+    /// What was worth knowing before anything was asked.
+    warnings: Vec<String>,
 }
 
 /// What is wrong with a call that is well-formed.

@@ -40,3 +40,12 @@ pub(super) const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
 /// The most retries: more would hammer a failing provider for nothing.
 #[cfg(feature = "schema")]
 pub(super) const MOST_RETRIES: u32 = 10;
+/// The most failures in a row that a breaker may wait for: beyond it, none ever opens.
+#[cfg(feature = "schema")]
+pub(super) const MOST_FAILURES: u32 = 100;
+/// The most calls at a time that may be set for a key: far above what any provider takes.
+#[cfg(feature = "schema")]
+pub(super) const MOST_CALLS: u32 = 10_000;
+/// The largest weight: shares as fine as one call in a million.
+#[cfg(feature = "schema")]
+pub(super) const LARGEST_WEIGHT: u32 = 1_000_000;

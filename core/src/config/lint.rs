@@ -1,60 +1,48 @@
 //! Remarks on a policy that is allowed but surely not meant.
 
+mod shares;
+mod stand_ins;
+mod times;
+
 use std::collections::BTreeSet;
 
 use super::policy::{Credential, Policy, Task};
-use super::problem::{Findings, Places, join};
+use super::problem::{Findings, Place, Places, join};
 
 /// Adds what is worth a look.
 pub(super) fn add(policy: &Policy, places: &Places, lints: &mut Findings) {
     for task in policy.tasks.values() {
-        candidates(task, places, lints);
-        timeouts(task, places, lints);
+        stand_ins::add(task, places, lints);
+        shares::add(task, places, lints);
+        times::add(task, places, lints);
+        hand_over(policy, task, places, lints);
     }
     unused(policy, places, lints);
 }
 
-fn candidates(task: &Task, places: &Places, lints: &mut Findings) {
-    let path = join(&join("tasks", &task.name), "fallback");
-    let Some((primary, stand_ins)) = task.candidates.split_first() else {
-        return;
-    };
-    if stand_ins.is_empty() {
-        return;
+/// Where the candidate with this index is named.
+fn place(task: &Task, index: usize, places: &Places) -> Place {
+    let path = join("tasks", &task.name);
+    if let Some(i) = index.checked_sub(primaries(task)) {
+        return places.find(&format!("{}[{i}]", join(&path, "fallback")));
     }
-    if !task.allow_fallback {
-        lints.add(places.find(&path), "nobody in this list stands in, since allow_fallback is false");
-    } else if stand_ins.iter().all(|model| model.provider.base_url == primary.provider.base_url) {
-        let name = &primary.provider.name;
-        lints.add(
-            places.find(&path),
-            format!("every stand-in is at {name:?} like the primary: one outage takes them all"),
-        );
-    }
-    for (i, model) in task.candidates.iter().enumerate().skip(1) {
-        if task.candidates.iter().take(i).any(|earlier| earlier.name() == model.name()) {
-            lints.add(
-                places.find(&format!("{path}[{}]", i - 1)),
-                format!("the same model as an earlier candidate, {}", model.name()),
-            );
-        }
-    }
+    let primary = join(&path, "primary");
+    let share = join(&format!("{primary}[{index}]"), "model");
+    places.find(if places.written(&share) { &share } else { &primary })
 }
 
-fn timeouts(task: &Task, places: &Places, lints: &mut Findings) {
-    for model in &task.candidates {
-        if let (Some(alias), Some(timeout), Some(deadline)) = (&model.alias, model.timeout, task.max_latency)
-            && timeout > deadline
-        {
-            let path = join(&join("tasks", &task.name), "max_latency_ms");
-            lints.add(
-                places.find(&path),
-                format!(
-                    "ends before the timeout_ms of {alias:?} ({} ms), which never takes effect here",
-                    timeout.as_millis()
-                ),
-            );
-        }
+/// How many candidates share the work of the primary.
+fn primaries(task: &Task) -> usize {
+    task.weights.len().max(1)
+}
+
+fn hand_over(policy: &Policy, task: &Task, places: &Places, lints: &mut Findings) {
+    let limit = |task: &Task| task.max_input_tokens.unwrap_or(u64::MAX);
+    if let Some(taker) = task.too_long.as_ref().and_then(|name| policy.tasks.get(name))
+        && limit(taker) <= limit(task)
+    {
+        let path = join(&join(&join("tasks", &task.name), "too_long"), "use_task");
+        lints.add(places.find(&path), format!("{:?} takes no longer input than this task", taker.name));
     }
 }
 

@@ -16,6 +16,7 @@ mod schema;
 mod secret;
 mod shape;
 mod validate;
+mod words;
 
 pub use policy::{Credential, Format, Key, Model, Policy, Provider, Sharing, Task};
 pub use shape::JSON_SCHEMA;

@@ -18,6 +18,9 @@ use crate::types::parse::did_you_mean;
 /// Headers that the transport sets by itself; another value breaks the exchange.
 const RESERVED: [&str; 3] = ["connection", "content-length", "transfer-encoding"];
 
+/// The remark on a key that stands in a file itself.
+const WRITTEN_OUT: &str = "a key written out in a file; use env:NAME or file:PATH";
+
 /// What building providers needs and adds to.
 pub(super) struct Builder<'a> {
     pub(super) sources: &'a Sources<'a>,
@@ -67,7 +70,14 @@ impl Builder<'_> {
             );
             return None;
         };
-        let credential = self.key(&path, preset, config.api_key.as_deref());
+        let credential = match config.api_keys {
+            None => self.key(&path, preset, config.api_key.as_deref()),
+            Some(_) if config.api_key.is_some() => {
+                self.problem(&join(&path, "api_keys"), "api_key is given too; keep one of them");
+                None
+            }
+            Some(references) => self.keys(&join(&path, "api_keys"), &references),
+        };
         let headers = self.headers(&path, config.headers.unwrap_or_default());
         let base_url = match (config.base_url.as_deref(), preset.base_url) {
             (Some(url), _) => self.base_url(&join(&path, "base_url"), url, preset, config.allow_http == Some(true)),
@@ -89,7 +99,7 @@ impl Builder<'_> {
             credential: credential?,
             headers: headers?,
             connect_timeout: config.connect_timeout_ms.map_or(defaults::CONNECT_TIMEOUT, Duration::from_millis),
-            max_concurrency: None,
+            max_concurrency: config.max_concurrency.map(Into::into),
         })
     }
 
@@ -107,7 +117,7 @@ impl Builder<'_> {
         match found {
             Found::Secret { secret, literal } => {
                 if literal && self.is_file {
-                    self.lints.add(self.places.find(&path), "a key written out in a file; use env:NAME or file:PATH");
+                    self.lints.add(self.places.find(&path), WRITTEN_OUT);
                 }
                 Some(Credential::Keys(vec![Key { secret, number: None }]))
             }
@@ -117,6 +127,50 @@ impl Builder<'_> {
                 None
             }
         }
+    }
+
+    /// The keys of a list. One that is missing leaves the work to the others.
+    fn keys(&mut self, path: &str, references: &[String]) -> Option<Credential> {
+        let (mut keys, mut missing, mut sound) = (Vec::<Key>::new(), Vec::new(), true);
+        for (number, reference) in (1..).zip(references) {
+            let here = format!("{path}[{}]", number - 1);
+            let written = (1..number).zip(references).find(|(_, earlier)| *earlier == reference);
+            let problem = match (written, self.sources.resolve(reference)) {
+                (Some((earlier, _)), _) => same_key(Some(earlier)),
+                (None, Found::Secret { secret, literal }) => {
+                    if let Some(earlier) = keys.iter().find(|key| key.secret == secret) {
+                        same_key(earlier.number)
+                    } else {
+                        if literal && self.is_file {
+                            self.lints.add(self.places.find(&here), WRITTEN_OUT);
+                        }
+                        keys.push(Key { secret, number: Some(number) });
+                        continue;
+                    }
+                }
+                (None, Found::Missing(sentence)) => {
+                    missing.push((number, here, sentence));
+                    continue;
+                }
+                (None, Found::Unusable(sentence)) => sentence,
+            };
+            self.problem(&here, problem);
+            sound = false;
+        }
+        if !sound {
+            return None;
+        }
+        if keys.is_empty() {
+            let sentences: Vec<_> = missing.into_iter().map(|(_, _, sentence)| sentence).collect();
+            return Some(Credential::Missing(sentences.join(", ")));
+        }
+        for (number, here, sentence) in missing {
+            self.lints.add(self.places.find(&here), format!("key {number} will be passed over: {sentence}"));
+        }
+        if let ([only], [_]) = (keys.as_mut_slice(), references) {
+            only.number = None;
+        }
+        Some(Credential::Keys(keys))
     }
 
     fn headers(&mut self, path: &str, config: BTreeMap<String, String>) -> Option<BTreeMap<String, Secret>> {
@@ -164,6 +218,11 @@ impl Builder<'_> {
             None => Some(trimmed.to_owned()),
         }
     }
+}
+
+/// What to say of a key that is there already, as number `earlier`.
+fn same_key(earlier: Option<u32>) -> String {
+    format!("the same key as number {}", earlier.unwrap_or(1))
 }
 
 fn address_problem(url: &str, allow_http: bool) -> Option<String> {

@@ -9,7 +9,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::types::{FallbackOn, Feature, OnBreak, Params, Strict, Upstream};
+use super::words::{
+    ConcurrencyLimit, FallbackOnWord, FirstTokenLimit, HedgeDelay, LacksWord, OnBreakWord, StateWord, StickyWord,
+    StrictWord, UpstreamWord,
+};
+use crate::types::{Params, Price};
 
 /// Which models do which work, which stand in, and within which limits.
 #[derive(Deserialize)]
@@ -31,6 +35,27 @@ pub(super) struct ConfigFile {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(extend("minProperties" = 1)))]
     pub(super) tasks: BTreeMap<String, TaskConfig>,
+    /// Who shares what is learned of candidates: cooldowns, breakers, budgets, measured times. Default: process.
+    pub(super) state: Option<StateWord>,
+    /// When the circuit breaker of a candidate opens, and for how long.
+    pub(super) breaker: Option<BreakerConfig>,
+}
+
+/// When the circuit breaker of a candidate opens, and for how long.
+#[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct BreakerConfig {
+    /// So many failures in a row open it. Default: 3.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::MOST_FAILURES)))]
+    pub(super) failures: Option<u32>,
+    /// How long it stays open the first time. Milliseconds. Default: 5000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) open_ms: Option<u64>,
+    /// It stays open twice as long each time, but no longer than this. Milliseconds. Default: 20000, or `open_ms` where
+    /// that is longer.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) max_open_ms: Option<u64>,
 }
 
 /// An account at a provider.
@@ -46,6 +71,10 @@ pub(super) struct ProviderConfig {
     /// Reference to its key: `env:NAME` or `file:PATH` (relative to this file). Default: the kind's usual environment
     /// variable, such as `OPENAI_API_KEY`.
     pub(super) api_key: Option<String>,
+    /// References to several keys, instead of `api_key`. They serve in this order: the next one when one is cooling down,
+    /// refused, out of money or at its limit. Default: the one key.
+    #[cfg_attr(feature = "schema", schemars(extend("minItems" = 1)))]
+    pub(super) api_keys: Option<Vec<String>>,
     /// Further headers of every request. Values may be `env:` and `file:` references. Default: none.
     pub(super) headers: Option<BTreeMap<String, String>>,
     /// Whether plain http to another machine is allowed. Default: false.
@@ -53,6 +82,8 @@ pub(super) struct ProviderConfig {
     /// How long connecting may take. Milliseconds. Default: 5000.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
     pub(super) connect_timeout_ms: Option<u64>,
+    /// How many calls each key may have at a time; `auto` finds out how many the provider takes. Default: no limit.
+    pub(super) max_concurrency: Option<ConcurrencyLimit>,
 }
 
 /// A model at a provider, with its parameters. They win over the task's and yield to the call's.
@@ -69,9 +100,8 @@ pub(super) struct ModelConfig {
     /// sets none.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
     pub(super) timeout_ms: Option<u64>,
-    /// How long the first content of its streams may take. Milliseconds. Default: the task's.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
-    pub(super) first_token_ms: Option<u64>,
+    /// How long the first content of its streams may take. Milliseconds, or `auto`. Default: the task's.
+    pub(super) first_token_ms: Option<FirstTokenLimit>,
     /// How long its streams may pause between two pieces of content. Milliseconds. Default: the task's.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
     pub(super) idle_ms: Option<u64>,
@@ -83,8 +113,29 @@ pub(super) struct ModelConfig {
     pub(super) context_window: Option<u64>,
     /// What the model cannot do; calls that need it skip the model. Default: nothing.
     pub(super) lacks: Option<Vec<LacksWord>>,
+    /// What its tokens cost. Default: unknown.
+    pub(super) price: Option<PriceConfig>,
     /// Members set in every request body, passed through as they are. Default: none.
     pub(super) extra_body: Option<Map<String, Value>>,
+}
+
+/// USD for a million tokens.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct PriceConfig {
+    /// Of the prompt.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub(super) input: f64,
+    /// Of the answer, reasoning included.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub(super) output: f64,
+    /// Of the prompt, read from a cache. Default: as `input`.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub(super) cached_input: Option<f64>,
+    /// Of the prompt, written to a cache. Default: as `input`.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub(super) cache_write: Option<f64>,
 }
 
 /// A kind of work.
@@ -92,17 +143,27 @@ pub(super) struct ModelConfig {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("additionalProperties" = false)))]
 pub(super) struct TaskConfig {
-    /// Who does it: an alias of `models`, or `provider/model`.
-    pub(super) primary: String,
+    /// Who does it: an alias of `models`, or `provider/model`; or several that share the work by weight.
+    pub(super) primary: PrimaryConfig,
+    /// What calls must share to be given the same one of several primaries. Default: nothing, it is drawn for each call.
+    pub(super) sticky: Option<StickyWord>,
     /// Who stands in, in order. Default: nobody.
     pub(super) fallback: Option<Vec<String>>,
     /// The time within which the caller has the whole answer, or the first content of a stream; retries and stand-ins
     /// included. Milliseconds. Default: none.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
     pub(super) max_latency_ms: Option<u64>,
-    /// The most tokens the input may have; larger calls are refused before anything is spent. Default: no limit.
+    /// The most tokens the input may have; larger calls are refused before anything is spent, or handed over as `too_long`
+    /// says. Default: no limit.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub(super) max_input_tokens: Option<u64>,
+    /// Who takes calls whose input is larger. Default: nobody.
+    pub(super) too_long: Option<TooLongConfig>,
+    /// Whether a slow candidate goes on beside its stand-in; otherwise it is cut when that one starts. Default: true.
+    pub(super) hedge: Option<bool>,
+    /// When a stand-in is started beside a slow candidate. Milliseconds, or a percentile of that candidate's own measured
+    /// times: `p95`. Default: half of the time left; without a deadline, times of the core.
+    pub(super) hedge_after_ms: Option<HedgeDelay>,
     /// Whether stand-ins may serve. Default: true.
     pub(super) allow_fallback: Option<bool>,
     /// Further tries of the same candidate after a failure. Default: 1.
@@ -121,15 +182,47 @@ pub(super) struct TaskConfig {
     pub(super) upstream: Option<UpstreamWord>,
     /// What follows when an answer breaks off after its first content. Default: error.
     pub(super) on_break: Option<OnBreakWord>,
-    /// How long the first content of a stream may take, of one candidate. Milliseconds. Default: none beyond
-    /// `max_latency_ms` and the stand-in that starts beside a silent candidate.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
-    pub(super) first_token_ms: Option<u64>,
+    /// How long the first content of a stream may take, of one candidate. Milliseconds, or `auto`: three times what nearly
+    /// all of its streams took. Default: none beyond `max_latency_ms` and the stand-in that starts beside a silent
+    /// candidate.
+    pub(super) first_token_ms: Option<FirstTokenLimit>,
     /// How long a stream may pause between two pieces of content. Milliseconds. Default: 15000.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
     pub(super) idle_ms: Option<u64>,
     #[serde(flatten)]
     pub(super) params: ParamsConfig,
+}
+
+/// Who does the work of a task.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(untagged)]
+pub(super) enum PrimaryConfig {
+    /// One model.
+    One(String),
+    /// Several, each with its share.
+    Several(#[cfg_attr(feature = "schema", schemars(extend("minItems" = 1)))] Vec<ShareConfig>),
+}
+
+/// One of several primaries.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct ShareConfig {
+    /// An alias of `models`, or `provider/model`.
+    pub(super) model: String,
+    /// Its share of the calls, in proportion to the sum of all weights. With 0 it only stands in.
+    #[cfg_attr(feature = "schema", schemars(range(max = super::defaults::LARGEST_WEIGHT)))]
+    pub(super) weight: u32,
+}
+
+/// What becomes of calls whose input is larger than the task allows.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct TooLongConfig {
+    /// The task that takes them.
+    pub(super) use_task: String,
 }
 
 /// Sampling and length.
@@ -164,80 +257,6 @@ enum Stop {
     Several(Vec<String>),
 }
 
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident => $target:ident { $($(#[$word:meta])* $variant:ident,)* }) => {
-        $(#[$doc])*
-        #[derive(Deserialize, Clone, Copy)]
-        #[cfg_attr(feature = "schema", derive(JsonSchema))]
-        #[serde(rename_all = "snake_case")]
-        pub(super) enum $name { $($(#[$word])* $variant,)* }
-
-        impl From<$name> for $target {
-            fn from(word: $name) -> Self {
-                match word { $($name::$variant => Self::$variant,)* }
-            }
-        }
-    };
-}
-
-words! {
-    /// Something that not every model can do.
-    LacksWord => Feature {
-        /// Function calling.
-        Tools,
-        /// Image input.
-        Vision,
-        /// Answers that match a JSON Schema.
-        JsonSchema,
-    }
-}
-
-words! {
-    /// A cause of fallback that a task opts in to.
-    FallbackOnWord => FallbackOn {
-        /// A filter refused prompt or answer.
-        ContentFilter,
-        /// The model declined.
-        Refusal,
-        /// The answer was not accepted.
-        InvalidOutput,
-        /// The answer was cut at the token limit.
-        Length,
-    }
-}
-
-words! {
-    /// A failure that a task wants raised at once.
-    StrictWord => Strict {
-        /// The key was not accepted.
-        Auth,
-        /// The key may not do this.
-        Permission,
-    }
-}
-
-words! {
-    /// How a provider is asked for a whole answer.
-    UpstreamWord => Upstream {
-        /// For the whole answer at once.
-        Unary,
-        /// For a stream: silence and stalls are noticed early, and a cut answer is known as one.
-        Stream,
-    }
-}
-
-words! {
-    /// What follows when an answer breaks off after its first content.
-    OnBreakWord => OnBreak {
-        /// The error is raised, with what came so far.
-        Error,
-        /// The next candidate answers anew; a stream's caller is told to discard what it has.
-        Restart,
-        /// The next candidate continues the text; it answers anew where that is not safe.
-        Resume,
-    }
-}
-
 impl From<ParamsConfig> for Params {
     fn from(config: ParamsConfig) -> Self {
         Self {
@@ -250,6 +269,17 @@ impl From<ParamsConfig> for Params {
             }),
             seed: config.seed,
             reasoning_effort: config.reasoning_effort,
+        }
+    }
+}
+
+impl From<PriceConfig> for Price {
+    fn from(config: PriceConfig) -> Self {
+        Self {
+            input: config.input,
+            output: config.output,
+            cached_input: config.cached_input,
+            cache_write: config.cache_write,
         }
     }
 }

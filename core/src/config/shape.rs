@@ -38,21 +38,24 @@ impl Walk<'_> {
     /// The checked value, or nothing where it is unusable.
     fn value(&mut self, node: &Node, schema: &Value, canonical: &str, place: &Place) -> Option<Value> {
         self.places.insert(canonical.to_owned(), place.clone());
+        let union = schema;
         let Some(schema) = branch(resolve(schema), node) else {
-            let expected: Vec<_> = types(schema).into_iter().filter(|t| *t != "null").map(article).collect();
+            let types = types(union);
             let found = match &node.kind {
-                Kind::Leaf(Value::Number(_))
-                    if !expected.contains(&"a number") && expected.contains(&"a whole number") =>
-                {
+                Kind::Leaf(Value::Number(_)) if !types.contains(&"number") && types.contains(&"integer") => {
                     "a fraction"
                 }
                 kind => kind.name(),
             };
-            self.findings.add(place.clone(), format!("expected {}, found {found}", expected.join(" or ")));
+            self.findings.add(place.clone(), format!("expected {}, found {found}", ways(union).join(" or ")));
             return None;
         };
         match &node.kind {
-            Kind::Leaf(value) => self.leaf(value, schema, place),
+            Kind::Leaf(value) => self.leaf(value, schema, union, place),
+            Kind::Array(items) if items.is_empty() && schema.get("minItems").is_some() => {
+                self.findings.add(place.clone(), "must not be empty");
+                None
+            }
             Kind::Array(items) => self.array(items, schema, canonical, place),
             Kind::Object(entries) => self.object(entries, schema, canonical, place),
             Kind::Foreign(name) => {
@@ -62,7 +65,8 @@ impl Walk<'_> {
         }
     }
 
-    fn leaf(&mut self, value: &Value, schema: &Value, place: &Place) -> Option<Value> {
+    /// `schema` is the branch of `union` that speaks of values like this one.
+    fn leaf(&mut self, value: &Value, schema: &Value, union: &Value, place: &Place) -> Option<Value> {
         match value {
             Value::String(word) => {
                 let words = words(schema);
@@ -72,14 +76,20 @@ impl Walk<'_> {
                 if let Some(known) = words.iter().find(|known| **known == word || **known == snake_case(word)) {
                     return Some(Value::from(*known));
                 }
-                let hint = did_you_mean(word, words.iter().copied());
-                let hint = if hint.is_empty() { format!(" (known: {})", words.join(", ")) } else { hint };
+                let ways = ways(union);
+                let hint = match did_you_mean(word, words.iter().copied()) {
+                    _ if ways.len() > 1 => format!(" (known: {})", ways.join(" or ")),
+                    hint if hint.is_empty() => format!(" (known: {})", words.join(", ")),
+                    hint => hint,
+                };
                 self.findings.add(place.clone(), format!("unknown word {word:?}{hint}"));
                 None
             }
             Value::Number(number) => {
                 if let Some(problem) = out_of_bounds(number.as_f64()?, schema) {
-                    self.findings.add(place.clone(), problem);
+                    let others = ways(union).into_iter().filter(|way| *way != "a whole number" && *way != "a number");
+                    let others: String = others.map(|way| format!(", or {way}")).collect();
+                    self.findings.add(place.clone(), problem + &others);
                     return None;
                 }
                 if !types(schema).contains(&"integer") || number.is_i64() {
@@ -236,6 +246,27 @@ fn types(schema: &Value) -> Vec<&str> {
     }
 }
 
+/// What may stand where `schema` is asked for, in words. Fixed words stand for themselves only beside something else.
+fn ways(schema: &Value) -> Vec<String> {
+    fn leaves<'a>(schema: &'a Value, found: &mut Vec<&'a Value>) {
+        let schema = resolve(schema);
+        match branches(schema) {
+            Some(branches) => branches.iter().for_each(|inner| leaves(inner, found)),
+            None => found.push(schema),
+        }
+    }
+    let mut parts = Vec::new();
+    leaves(schema, &mut parts);
+    parts.retain(|part| part.get("type").and_then(Value::as_str) != Some("null"));
+    let several = parts.len() > 1;
+    let of_part = |part: &&Value| match words(part).as_slice() {
+        [word] if several => vec![format!("{word:?}")],
+        [first, .., last] if several => vec![format!("{first:?} to {last:?}")],
+        _ => types(part).into_iter().filter(|name| *name != "null").map(|name| article(name).to_owned()).collect(),
+    };
+    parts.iter().flat_map(of_part).collect()
+}
+
 /// The words a string may be; none where it is free.
 fn words(schema: &Value) -> Vec<&str> {
     let described = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
@@ -284,7 +315,7 @@ mod tests {
     /// A keyword the walk does not know would be a rule that editors enforce and Locum ignores.
     #[test]
     fn the_walk_knows_every_keyword_of_the_schema() {
-        const CHECKED: [&str; 13] = [
+        const CHECKED: [&str; 14] = [
             "$ref",
             "additionalProperties",
             "anyOf",
@@ -293,6 +324,7 @@ mod tests {
             "format",
             "items",
             "maximum",
+            "minItems",
             "minProperties",
             "minimum",
             "oneOf",
@@ -313,6 +345,8 @@ mod tests {
                     }
                     ("anyOf", Value::Array(list)) => list.iter().for_each(visit),
                     ("items" | "additionalProperties", inner) => visit(inner),
+                    // The walk knows only of an empty list.
+                    ("minItems", least) => assert_eq!(least, 1),
                     ("format", format) => {
                         assert!(
                             ["int64", "uint64", "uint32", "double"].contains(&format.as_str().unwrap()),

@@ -1,18 +1,21 @@
 //! A well-shaped configuration → the policy: names, references and what hangs together.
 
+mod hand_over;
+mod task;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::defaults;
-use super::policy::{Model, Policy, Provider, Task};
+use super::policy::{Model, Policy, Provider};
 use super::problem::{Findings, Places, join};
 use super::provider::{Builder, implicit};
-use super::schema::{ConfigFile, ModelConfig, TaskConfig};
+use super::schema::{BreakerConfig, ConfigFile, ModelConfig};
 use super::secret::Sources;
 use super::{lint, presets};
 use crate::types::parse::did_you_mean;
-use crate::types::{FirstToken, Params};
+use crate::types::{Breaker, Params};
 
 /// Builds the policy. It is whole only where no problem was added; its lints are left to the caller.
 pub(super) fn policy(
@@ -42,6 +45,7 @@ pub(super) fn policy(
         let built = check.model(&alias, model).filter(|_| named);
         check.models.insert(alias, built.map(Arc::new));
     }
+    check.hand_overs(&config.tasks);
     let mut tasks = BTreeMap::new();
     for (name, task) in config.tasks {
         check.name("tasks", &name, false);
@@ -49,12 +53,13 @@ pub(super) fn policy(
             tasks.insert(name, Arc::new(task));
         }
     }
+    let breaker = check.breaker(&config.breaker.unwrap_or_default());
     let policy = Policy {
         tasks,
         models: sound(check.models),
         providers: sound(check.providers),
-        state: defaults::STATE,
-        breaker: defaults::BREAKER,
+        state: config.state.map_or(defaults::STATE, Into::into),
+        breaker,
         lints: Vec::new(),
     };
     lint::add(&policy, places, lints);
@@ -96,6 +101,19 @@ impl Check<'_> {
         false
     }
 
+    fn breaker(&mut self, config: &BreakerConfig) -> Breaker {
+        let open = config.open_ms.map_or(defaults::BREAKER.open, Duration::from_millis);
+        let max_open = config.max_open_ms.map(Duration::from_millis);
+        if max_open.is_some_and(|max_open| max_open < open) {
+            self.problem("breaker.max_open_ms", format!("must not be below open_ms ({})", open.as_millis()));
+        }
+        Breaker {
+            failures: config.failures.unwrap_or(defaults::BREAKER.failures),
+            open,
+            max_open: max_open.unwrap_or_else(|| defaults::BREAKER.max_open.max(open)),
+        }
+    }
+
     fn model(&mut self, alias: &str, config: ModelConfig) -> Option<Model> {
         let path = join("models", alias);
         let params = self.params(&path, config.params.into());
@@ -110,10 +128,10 @@ impl Check<'_> {
             context_window: config.context_window,
             lacks: set(config.lacks),
             timeout: config.timeout_ms.map(Duration::from_millis),
-            first_token: config.first_token_ms.map(Duration::from_millis).map(FirstToken::After),
+            first_token: config.first_token_ms.map(Into::into),
             idle: config.idle_ms.map(Duration::from_millis),
             prefill: config.prefill,
-            price: None,
+            price: config.price.map(Into::into),
         })
     }
 
@@ -166,45 +184,6 @@ impl Check<'_> {
             self.problem(&join(path, "reasoning_effort"), "must not be empty");
         }
         params
-    }
-
-    fn task(&mut self, name: &str, config: TaskConfig) -> Option<Task> {
-        let path = join("tasks", name);
-        let params = self.params(&path, config.params.into());
-        let mut candidates = vec![self.candidate(&join(&path, "primary"), &config.primary)];
-        let mut named = BTreeMap::from([(config.primary.clone(), join(&path, "primary"))]);
-        let fallback = join(&path, "fallback");
-        for (i, reference) in config.fallback.into_iter().flatten().enumerate() {
-            let here = format!("{fallback}[{i}]");
-            if let Some(earlier) = named.insert(reference.clone(), here.clone()) {
-                let earlier = self.places.find(&earlier).path;
-                self.problem(&here, format!("{reference:?} is a candidate already, as {earlier}"));
-                continue;
-            }
-            candidates.push(self.candidate(&here, &reference));
-        }
-        Some(Task {
-            name: name.to_owned(),
-            candidates: candidates.into_iter().collect::<Option<_>>()?,
-            max_latency: config.max_latency_ms.map(Duration::from_millis),
-            weights: Vec::new(),
-            sticky: None,
-            max_input_tokens: config.max_input_tokens,
-            too_long: None,
-            hedge: defaults::HEDGE,
-            hedge_after: None,
-            allow_fallback: config.allow_fallback.unwrap_or(defaults::ALLOW_FALLBACK),
-            retries: config.retries.unwrap_or(defaults::RETRIES),
-            max_retry_wait: config.max_retry_wait_ms.map_or(defaults::MAX_RETRY_WAIT, Duration::from_millis),
-            fallback_on: set(config.fallback_on),
-            strict: set(config.strict),
-            drop_unsupported: config.drop_unsupported.unwrap_or(defaults::DROP_UNSUPPORTED),
-            upstream: config.upstream.map_or(defaults::UPSTREAM, Into::into),
-            on_break: config.on_break.map_or(defaults::ON_BREAK, Into::into),
-            first_token: config.first_token_ms.map(Duration::from_millis).map(FirstToken::After),
-            idle: config.idle_ms.map_or(defaults::IDLE, Duration::from_millis),
-            params,
-        })
     }
 
     /// The model an alias or `provider/model` stands for.

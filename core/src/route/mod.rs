@@ -1,5 +1,8 @@
 //! Task and request → candidates in order, each kept or passed over with a reason. No network, no waiting.
 
+mod split;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use std::cell::LazyCell;
@@ -7,7 +10,7 @@ use std::sync::Arc;
 
 pub(crate) use tokens::estimate;
 
-use crate::config::{Credential, Key, Model, Task};
+use crate::config::{Credential, Key, Model, Policy, Task};
 use crate::error::{Error, ErrorKind};
 use crate::types::parse::did_you_mean;
 use crate::types::{Feature, Options, Request};
@@ -25,44 +28,91 @@ pub(crate) struct Choice {
     pub(crate) skip: Option<String>,
 }
 
-/// The candidates of one call.
+/// Who may do a call.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    /// The task whose candidates and limits count: the one that was called, or the one its input was handed over to.
+    pub(crate) task: Arc<Task>,
+    /// The candidates in order.
+    pub(crate) choices: Vec<Choice>,
+    /// A sentence for each hand-over on the way.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The candidates of one call of `task`. `draw` is a random number that decides between several primaries where the call
+/// itself does not.
 ///
 /// # Errors
-/// `input_too_long` when the input exceeds what the task allows; `invalid_request` when the pinned model is none of the
-/// task's.
-pub(crate) fn route(task: &Task, request: &Request, options: &Options) -> Result<Vec<Choice>, Error> {
+/// `input_too_long` when the input exceeds what the task allows and nobody takes it; `invalid_request` when the pinned
+/// model is none of the task's.
+pub(crate) fn route(
+    policy: &Policy,
+    task: &Arc<Task>,
+    request: &Request,
+    options: &Options,
+    draw: u64,
+) -> Result<Route, Error> {
     // Counted only where something depends on it.
     let tokens = LazyCell::new(|| estimate(request));
-    if let Some(limit) = task.max_input_tokens.filter(|limit| *tokens > *limit) {
-        return Err(Error::new(
-            ErrorKind::InputTooLong,
-            format!(
-                "the input is about {} tokens, the task allows {limit} (max_input_tokens); nothing was sent",
-                *tokens
-            ),
-        ));
-    }
-    let all = &task.candidates;
-    let (pinned, rest) = match &options.model {
-        None => (all.first(), all.get(1..).unwrap_or_default().iter().collect()),
+    let (task, warnings) = taker(policy, task, || *tokens)?;
+    let all = in_order(&task, split::chosen(&task, options, draw));
+    let (first, rest): (_, Vec<_>) = match &options.model {
+        None => (all.first().copied(), all.get(1..).unwrap_or_default().to_vec()),
         Some(name) => {
             let named = |model: &Model| model.alias.as_deref() == Some(name) || model.name() == *name;
-            let found = all.iter().find(|model| named(model));
+            let found = all.iter().copied().find(|model| named(model));
             if found.is_none() {
-                return Err(unknown_pin(task, name));
+                return Err(unknown_pin(&task, name, !warnings.is_empty()));
             }
-            (found, all.iter().filter(|model| !named(model)).collect::<Vec<_>>())
+            (found, all.into_iter().filter(|model| !named(model)).collect())
         }
     };
     let fallback = options.allow_fallback.unwrap_or(task.allow_fallback && options.model.is_none());
-    let chosen = pinned.into_iter().chain(rest.into_iter().filter(|_| fallback));
+    let models = first.into_iter().chain(rest.into_iter().filter(|_| fallback));
     let features = request.features();
-    let with_keys = chosen.enumerate().flat_map(|(place, model)| {
-        let skip = reason_to_skip(model, &features, || *tokens);
-        let keys = keys(model);
-        keys.into_iter().map(move |key| Choice { model: model.clone(), key, place, skip: skip.clone() })
-    });
-    Ok(with_keys.collect())
+    let choices = models
+        .enumerate()
+        .flat_map(|(place, model)| {
+            let skip = reason_to_skip(model, &features, || *tokens);
+            let keys = keys(model);
+            keys.into_iter().map(move |key| Choice { model: model.clone(), key, place, skip: skip.clone() })
+        })
+        .collect();
+    Ok(Route { task, choices, warnings })
+}
+
+/// The task that takes an input of this size, and a sentence for each hand-over to it. The way ends, since the
+/// configuration allows no loop.
+fn taker(policy: &Policy, called: &Arc<Task>, tokens: impl Fn() -> u64) -> Result<(Arc<Task>, Vec<String>), Error> {
+    let (mut task, mut warnings) = (called, Vec::new());
+    while let Some(limit) = task.max_input_tokens.filter(|limit| tokens() > *limit) {
+        let tokens = tokens();
+        let Some(next) = task.too_long.as_ref().and_then(|name| policy.tasks.get(name)) else {
+            let who = if warnings.is_empty() {
+                "the task".to_owned()
+            } else {
+                format!("{:?}, the last to take it,", task.name)
+            };
+            return Err(Error::new(
+                ErrorKind::InputTooLong,
+                format!(
+                    "the input is about {tokens} tokens, {who} allows {limit} (max_input_tokens); nothing was sent"
+                ),
+            ));
+        };
+        warnings.push(format!("about {tokens} tokens, {} allows {limit}: handed to {}", task.name, next.name));
+        task = next;
+    }
+    Ok((task.clone(), warnings))
+}
+
+/// The task's candidates with this one of its primaries first.
+fn in_order(task: &Task, chosen: usize) -> Vec<&Arc<Model>> {
+    let mut all: Vec<_> = task.candidates.iter().collect();
+    if let Some(before) = all.get_mut(..=chosen) {
+        before.rotate_right(1);
+    }
+    all
 }
 
 /// Each key of the model's provider; one without a key where there is none.
@@ -73,13 +123,14 @@ pub(crate) fn keys(model: &Model) -> Vec<Option<Key>> {
     }
 }
 
-fn unknown_pin(task: &Task, name: &str) -> Error {
+fn unknown_pin(task: &Task, name: &str, handed_over: bool) -> Error {
     let known: Vec<String> =
         task.candidates.iter().map(|model| model.alias.clone().unwrap_or_else(|| model.name())).collect();
     let hint = did_you_mean(name, known.iter().map(String::as_str));
+    let whose = if handed_over { format!("{:?}, which takes this input", task.name) } else { "this task".to_owned() };
     Error::new(
         ErrorKind::InvalidRequest,
-        format!("model: \"{name}\" is no candidate of this task{hint} (candidates: {})", known.join(", ")),
+        format!("model: \"{name}\" is no candidate of {whose}{hint} (candidates: {})", known.join(", ")),
     )
 }
 

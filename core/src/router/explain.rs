@@ -43,7 +43,7 @@ impl Call {
     pub fn explain(self) -> Result<Explanation, Error> {
         let router = self.router.clone();
         let prepared = router.prepare(self, None, true)?;
-        let Prepared { task, choices, plan, options, .. } = &prepared;
+        let Prepared { task, taker, choices, plan, options, .. } = &prepared;
         let health = router.inner.members.state.with(|health| health.clone());
         let rehearsal = rehearse(plan, &health, seed());
         let prospect = |part: &Part| {
@@ -53,7 +53,7 @@ impl Call {
             let skipped = rehearsal.trail.iter().filter(is_its).find(|line| line.outcome == Outcome::Skipped);
             // The one format that requires a limit of the output has a default for it.
             let required = candidate.max_request_bytes.map(|_| DEFAULT_MAX_TOKENS);
-            let output = params(task, model, options).max_output_tokens.or(required);
+            let output = params(taker, model, options).max_output_tokens.or(required);
             let dearest = model.price.zip(output).map(|(price, output)| {
                 f64::from(part.attempts) * price.of(&Usage { input: plan.tokens, output, ..Usage::default() })
             });
@@ -75,13 +75,13 @@ impl Call {
         let candidates: Vec<Prospect> = rehearsal.parts.iter().filter_map(prospect).collect();
         Ok(Explanation {
             task: task.name.clone(),
-            handed_to: None,
+            handed_to: (task.name != taker.name).then(|| taker.name.clone()),
             input_tokens: plan.tokens,
             deadline: plan.deadline,
             worst_case: rehearsal.worst,
             worst_case_cost: candidates.iter().map(|candidate| candidate.max_cost).sum(),
             candidates,
-            warnings: Vec::new(),
+            warnings: prepared.warnings.clone(),
         })
     }
 }

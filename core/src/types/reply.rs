@@ -27,7 +27,7 @@ pub struct Reply {
     pub latency: Duration,
     /// From the call to the first content, for streams.
     pub first_token: Option<Duration>,
-    /// Whether another than the first candidate answered.
+    /// Whether another model than the first candidate answered; of several primaries, the first is the chosen one.
     pub fallback_used: bool,
     /// Things worth knowing that are not failures.
     pub warnings: Vec<String>,

@@ -43,12 +43,19 @@ struct World {
     limit: Option<Concurrency>,
 }
 
+/// An attempt that will end: when, and how.
+struct Flight {
+    at: Duration,
+    attempt: usize,
+    fails: Option<(ErrorKind, Option<&'static str>)>,
+}
+
 struct Call {
     ladder: Ladder,
     begun: Duration,
     cancels: Option<Duration>,
     /// What its attempts will do and when, by the clock of all.
-    flights: Vec<(Duration, usize, usize, Option<ErrorKind>, Option<&'static str>)>,
+    flights: Vec<Flight>,
     over: Option<Result<(), ErrorKind>>,
 }
 
@@ -61,8 +68,6 @@ struct History {
     probes: Vec<Vec<(usize, usize)>>,
     most_probes: usize,
     ends: Vec<(Duration, Result<(), ErrorKind>, Vec<Attempt>)>,
-    opened: Vec<(Duration, usize)>,
-    closed: Vec<(Duration, usize)>,
 }
 
 struct Play {
@@ -102,7 +107,7 @@ impl Play {
             }
             let arrival = arrivals.last().map(|(at, _)| ms(*at));
             let due = |call: &Call| {
-                let flight = call.flights.iter().map(|flight| flight.0).min();
+                let flight = call.flights.iter().map(|flight| flight.at).min();
                 let woken = call.ladder.wake_at().map(|at| call.begun + at);
                 [flight, woken, call.cancels].into_iter().flatten().min()
             };
@@ -139,15 +144,15 @@ impl Play {
         if call.cancels == Some(now) {
             return self.step(number, Event::Cancelled, now);
         }
-        let landed = call.flights.iter().position(|flight| flight.0 <= now);
+        let landed = call.flights.iter().position(|flight| flight.at <= now);
         let event = match landed.map(|at| call.flights.swap_remove(at)) {
             None => Event::Woken,
-            Some((_, attempt, _, None, _)) => {
+            Some(Flight { attempt, fails: None, .. }) => {
                 let finish = Finish { unified: FinishReason::Stop, raw: None };
                 let answer = Answer { finish, unusable: false, usage: None, cost: None, request_id: None, spent: None };
                 Event::Answered { attempt, answer }
             }
-            Some((_, attempt, _, Some(kind), subkind)) => {
+            Some(Flight { attempt, fails: Some((kind, subkind)), .. }) => {
                 let failure = Failure { subkind, ..Failure::new(kind, "down") };
                 Event::Failed { attempt, failure }
             }
@@ -164,14 +169,14 @@ impl Play {
                     self.history.starts.push((now, candidate, number));
                     let life = &self.world.lives[candidate];
                     match life.ill(now) {
-                        None => call.flights.push((now + ms(life.takes), attempt, candidate, None, None)),
+                        None => call.flights.push(Flight { at: now + ms(life.takes), attempt, fails: None }),
                         Some(Illness::Fails(kind, subkind)) => {
-                            call.flights.push((now + ms(5), attempt, candidate, Some(kind), subkind));
+                            call.flights.push(Flight { at: now + ms(5), attempt, fails: Some((kind, subkind)) });
                         }
                         Some(Illness::Silent) => {}
                     }
                 }
-                Action::Cancel { attempt } => call.flights.retain(|flight| flight.1 != attempt),
+                Action::Cancel { attempt } => call.flights.retain(|flight| flight.attempt != attempt),
                 Action::Deliver { .. } => call.over = Some(Ok(())),
                 Action::Fail { failure, .. } => call.over = Some(Err(failure.kind)),
                 _ => {}
@@ -191,12 +196,6 @@ impl Play {
         for note in self.calls[number].ladder.notes() {
             match note {
                 Note::Changed { candidate, change: Change::HalfOpen { .. } } => probing = Some(candidate),
-                Note::Changed { candidate, change: Change::Opened { .. } } => {
-                    self.history.opened.push((now, candidate))
-                }
-                Note::Changed { candidate, change: Change::Closed { .. } } => {
-                    self.history.closed.push((now, candidate))
-                }
                 Note::Started { attempt, candidate } if probing == Some(candidate) => {
                     self.history.probes[candidate].push((number, attempt));
                     probing = None;
@@ -209,7 +208,7 @@ impl Play {
             }
         }
         // An attempt that was cancelled is told by its line alone.
-        let flying: Vec<usize> = self.calls[number].flights.iter().map(|flight| flight.1).collect();
+        let flying: Vec<usize> = self.calls[number].flights.iter().map(|flight| flight.attempt).collect();
         let silent = |candidate: usize| self.world.lives[candidate].ill(now) == Some(Illness::Silent);
         for candidate in 0..self.history.probes.len() {
             let lines = self.calls[number].ladder.attempts();
