@@ -35,6 +35,18 @@ fn check_lists_the_tasks() {
 }
 
 #[test]
+fn check_shows_how_the_work_is_shared() {
+    let path = file(
+        "shares.toml",
+        "[tasks.t]\nprimary = [{ model = \"ollama/a\", weight = 9 }, { model = \"vllm/b\", weight = 1 }]\n\
+         fallback = [\"vllm/c\", \"ollama/d\"]\n",
+    );
+    let (code, stdout, _) = run(&["check", &path]);
+    let expected = "t: ollama/a (9) | vllm/b (1) → vllm/c → ollama/d\n1 tasks, 0 warnings\n";
+    assert_eq!((code, stdout.as_str()), (Some(0), expected));
+}
+
+#[test]
 fn check_takes_the_file_as_it_comes() {
     let path = config("plain", "http://127.0.0.1:1/v1");
     assert_eq!(run(&["check", &path]).0, Some(0));

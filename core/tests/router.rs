@@ -120,7 +120,8 @@ async fn a_dead_key_is_told_once() {
         let reply = router.complete("t", "Hi").await.unwrap();
         assert_eq!(reply.warnings.len(), 1, "every reply says it");
     }
-    let notices = router.take_notices();
+    // Another one says that both providers have the same key.
+    let notices: Vec<_> = router.take_notices().into_iter().filter(|notice| notice.contains("auth")).collect();
     assert_eq!(notices.len(), 1, "{notices:?}");
     assert!(notices[0].contains("a/big: auth"));
     assert!(router.take_notices().is_empty());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use locum::config::Policy;
 use serde_json::json;
 
+use super::settings::EVERY_KEY;
 use super::{FIVE_TASKS, Folder, problems, toml, toml_problems, with_task};
 
 #[test]
@@ -286,14 +287,16 @@ fn damaged_files_are_told_with_a_line() {
             }
         }
     };
-    for end in 0..FIVE_TASKS.len() {
-        told(&FIVE_TASKS[..end]);
-    }
-    let lines: Vec<_> = FIVE_TASKS.lines().collect();
-    for missing in 0..lines.len() {
-        let mut rest = lines.clone();
-        rest.remove(missing);
-        told(&rest.join("\n"));
+    for text in [FIVE_TASKS, EVERY_KEY] {
+        for end in 0..text.len() {
+            told(&text[..end]);
+        }
+        let lines: Vec<_> = text.lines().collect();
+        for missing in 0..lines.len() {
+            let mut rest = lines.clone();
+            rest.remove(missing);
+            told(&rest.join("\n"));
+        }
     }
     let json = json!({"tasks": {"a": {"primary": "ollama/x", "stop": ["\u{e9}", "b"], "seed": -1.0}}});
     let json = serde_json::to_string_pretty(&json).unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{problems, toml, toml_problems};
 
-const EVERY_KEY: &str = r#"
+pub(super) const EVERY_KEY: &str = r#"
 state = "router"
 [breaker]
 failures = 5
@@ -16,6 +16,7 @@ open_ms = 1000
 max_open_ms = 60000
 [providers.gpu]
 kind = "vllm"
+api_keys = ["env:CARGO_PKG_NAME", "env:CARGO_PKG_VERSION"]
 max_concurrency = 8
 [providers.ollama]
 max_concurrency = "auto"
@@ -34,6 +35,8 @@ sticky = "customer"
 hedge = false
 hedge_after_ms = 1200
 first_token_ms = "auto"
+max_input_tokens = 9000
+too_long = { use_task = "tail" }
 [tasks.tail]
 primary = [{ model = "a", weight = 1 }]
 hedge_after_ms = "p95"
