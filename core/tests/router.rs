@@ -162,3 +162,16 @@ async fn debug_prints_hold_neither_prompt_nor_answer() {
     }
     assert!(printed.contains("[18 bytes]"), "{printed}");
 }
+
+#[tokio::test]
+async fn another_key_of_the_same_model_is_no_fallback() {
+    let script = json!({"a": [{"error": "invalid_api_key"}, {"answer": "Hello"}]});
+    let mock = Mock::start(Script::from_value(script).unwrap()).await.unwrap();
+    let config = json!({
+        "providers": {"a": {"kind": "openai", "base_url": mock.url("a"), "api_keys": ["sk-dead-key", KEY]}},
+        "tasks": {"t": {"primary": "a/big", "retries": 0}},
+    });
+    let reply = Router::from_value(config).unwrap().complete("t", "Hi").await.unwrap();
+    assert_eq!((reply.text(), reply.model.as_str(), reply.fallback_used), ("Hello", "a/big", false));
+    assert_eq!((mock.count("a"), reply.attempts.len()), (2, 2));
+}
