@@ -1,11 +1,11 @@
 //! `locum ask`: one completion from the shell.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::{FAILED, OK, Source};
+use super::{FAILED, OK, Source, message_or_stdin};
 use crate::error::{Error, ErrorKind};
 use crate::router::EventStream;
 use crate::types::{Event, Reply};
@@ -34,14 +34,9 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) async fn run(self) -> io::Result<i32> {
-        let mut message = self.message;
-        if message == "-" {
-            message.clear();
-            if let Err(error) = std::io::stdin().read_to_string(&mut message) {
-                eprintln!("locum: standard input: {error}");
-                return Ok(FAILED);
-            }
-        }
+        let Some(message) = message_or_stdin(self.message) else {
+            return Ok(FAILED);
+        };
         let router = match self.source.router() {
             Ok(router) => router,
             Err(error) => {

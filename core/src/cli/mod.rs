@@ -4,8 +4,10 @@
 
 mod ask;
 mod check;
+mod explain;
 mod mock;
 
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +37,8 @@ struct Command {
 enum What {
     /// Validate the configuration and point out what is worth a look
     Check(check::Check),
+    /// Tell what a call would do: whom it would ask, within which limits, at which cost at worst; nothing is sent
+    Explain(explain::Explain),
     /// Ask once and print the answer, with the trail on stderr
     Ask(ask::Ask),
     /// Scripted providers on loopback, for testing your own application
@@ -62,6 +66,21 @@ impl Source {
     }
 }
 
+/// The message; `-` stands for standard input. Nothing where that cannot be read, which is told.
+fn message_or_stdin(message: String) -> Option<String> {
+    if message != "-" {
+        return Some(message);
+    }
+    let mut read = String::new();
+    match std::io::stdin().read_to_string(&mut read) {
+        Ok(_) => Some(read),
+        Err(error) => {
+            eprintln!("locum: standard input: {error}");
+            None
+        }
+    }
+}
+
 /// Runs the command with the arguments after its name and returns the exit code: 0 done, 1 failed, 2 wrong usage.
 pub fn main(arguments: impl IntoIterator<Item = String>) -> i32 {
     let arguments = std::iter::once("locum".to_owned()).chain(arguments);
@@ -85,6 +104,7 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> i32 {
     };
     let done = match command.what {
         What::Check(check) => check.run(),
+        What::Explain(explain) => explain.run(),
         What::Ask(ask) => runtime.block_on(ask.run()),
         What::Mock(mock) => runtime.block_on(mock.run()),
     };

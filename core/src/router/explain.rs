@@ -3,11 +3,14 @@
 use serde_json::Value;
 
 use super::seat::params;
-use super::{Call, Prepared, Router, seed};
+use super::{Call, Prepared, Router};
 use crate::error::Error;
 use crate::ladder::{Part, rehearse};
 use crate::provider::DEFAULT_MAX_TOKENS;
 use crate::types::{Explanation, Messages, Outcome, Prospect, Usage};
+
+/// The same explanation for the same question.
+const SEED: u64 = 0;
 
 impl Router {
     /// Tells what a call would do at this moment: which candidates it would ask, in which order, within which limits, whom it
@@ -45,7 +48,7 @@ impl Call {
         let prepared = router.prepare(self, None, true)?;
         let Prepared { task, taker, choices, plan, options, .. } = &prepared;
         let health = router.inner.members.state.with(|health| health.clone());
-        let rehearsal = rehearse(plan, &health, seed());
+        let rehearsal = rehearse(plan, &health, SEED);
         let prospect = |part: &Part| {
             let (choice, candidate) = (choices.get(part.index)?, plan.candidates.get(part.index)?);
             let model = &choice.model;
@@ -57,12 +60,14 @@ impl Call {
             let dearest = model.price.zip(output).map(|(price, output)| {
                 f64::from(part.attempts) * price.of(&Usage { input: plan.tokens, output, ..Usage::default() })
             });
+            let waits = (part.attempts == 0 && skipped.is_none())
+                .then(|| "asked where an earlier key is refused, limited or out of money".to_owned());
             Some(Prospect {
                 model: model.name(),
                 provider: model.provider.name.clone(),
                 key: candidate.key,
-                kept: part.attempts > 0,
-                reason: skipped.and_then(|line| line.reason.clone()),
+                kept: part.attempts > 0 || skipped.is_none(),
+                reason: skipped.and_then(|line| line.reason.clone()).or(waits),
                 starts: part.starts,
                 attempts: part.attempts,
                 alone: part.alone,

@@ -166,8 +166,13 @@ pub(crate) fn table(attempts: &[Attempt]) -> String {
         return String::new();
     }
     const HEAD: [&str; 8] = ["model", "outcome", "kind", "status", "start ms", "took ms", "next", "reason"];
-    let rows: Vec<[String; 8]> = std::iter::once(HEAD.map(str::to_owned)).chain(attempts.iter().map(row)).collect();
-    let mut widths = [0; 8];
+    columns(HEAD, attempts.iter().map(row))
+}
+
+/// Rows below a head, columns aligned, ending in a line break.
+pub(crate) fn columns<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let mut widths = [0; N];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
@@ -182,6 +187,11 @@ pub(crate) fn table(attempts: &[Attempt]) -> String {
     table
 }
 
+/// A model's name, with the number of its key where there are several.
+pub(crate) fn with_key(model: &str, key: Option<u32>) -> String {
+    key.map_or_else(|| model.to_owned(), |key| format!("{model} (key {key})"))
+}
+
 fn row(attempt: &Attempt) -> [String; 8] {
     let tried = attempt.outcome != Outcome::Skipped;
     let ms = |duration: Duration| {
@@ -189,7 +199,7 @@ fn row(attempt: &Attempt) -> [String; 8] {
     };
     let reason = attempt.reason.as_deref().unwrap_or_default();
     [
-        attempt.model.clone(),
+        with_key(&attempt.model, attempt.key),
         attempt.outcome.as_str().to_owned(),
         attempt.kind.map(ErrorKind::as_str).unwrap_or_default().to_owned(),
         attempt.status.map(|status| status.to_string()).unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::attempt::millis;
+use super::attempt::{columns, millis, with_key};
 
 /// What a call would do at this moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,5 +91,41 @@ impl Prospect {
         put("idle_ms", millis(self.idle).into());
         put("max_cost", self.max_cost.into());
         Value::Object(map)
+    }
+}
+
+/// As a table for people: the candidates in order, then what the call takes and costs at worst.
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const HEAD: [&str; 8] =
+            ["candidate", "asked", "from ms", "alone ms", "limit ms", "first token ms", "max USD", "reason"];
+        f.write_str(&columns(HEAD, self.candidates.iter().map(Prospect::row)))?;
+        let deadline = self.deadline.map_or_else(|| "none".to_owned(), |time| format!("{} ms", time.as_millis()));
+        let cost = self.worst_case_cost.map_or_else(|| "unknown".to_owned(), |cost| format!("{cost:.6} USD"));
+        writeln!(f, "input: about {} tokens; deadline: {deadline}", self.input_tokens)?;
+        writeln!(f, "at worst: {} ms, {cost}", self.worst_case.as_millis())?;
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))
+    }
+}
+
+impl Prospect {
+    fn row(&self) -> [String; 8] {
+        let ms = |time: Option<Duration>| time.map_or_else(String::new, |time| time.as_millis().to_string());
+        let asked = match self.attempts {
+            0 if self.kept => "no".to_owned(),
+            0 => "skipped".to_owned(),
+            1 => "once".to_owned(),
+            times => format!("{times} times at most"),
+        };
+        [
+            with_key(&self.model, self.key),
+            asked,
+            ms(self.starts),
+            ms(self.alone),
+            ms(self.timeout),
+            ms(self.first_token),
+            self.max_cost.map_or_else(|| "unknown".to_owned(), |cost| format!("{cost:.6}")),
+            self.reason.clone().unwrap_or_default(),
+        ]
     }
 }
