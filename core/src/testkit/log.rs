@@ -125,6 +125,8 @@ struct Book {
 struct Count {
     seen: u64,
     played: u64,
+    /// When the first came.
+    since: Option<Instant>,
 }
 
 impl Book {
@@ -146,6 +148,12 @@ impl Log {
 
     fn now_ms(&self) -> f64 {
         millis(self.start.elapsed())
+    }
+
+    /// How long ago the first request of an upstream came.
+    pub(super) fn age(&self, upstream: &str) -> Duration {
+        let since = self.book().counts.get(upstream).and_then(|count| count.since);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Enters a request; `plays` when a step of the script answers it.
@@ -171,7 +179,8 @@ impl Log {
         };
         let mut book = self.book();
         let count = book.counts.entry(upstream.to_owned()).or_default();
-        let Count { seen: n, played } = *count;
+        let Count { seen: n, played, .. } = *count;
+        count.since.get_or_insert_with(Instant::now);
         count.seen += 1;
         count.played += u64::from(plays);
         seen.n = n;

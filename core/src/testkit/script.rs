@@ -52,6 +52,18 @@ pub(super) struct Upstream {
     /// The key a request must bring.
     pub(super) key: Option<Secret>,
     pub(super) steps: Vec<Step>,
+    /// After the last step the first one follows again.
+    cycle: bool,
+    outage: Option<Outage>,
+}
+
+/// A time in which every request gets the same step.
+#[derive(Clone)]
+struct Outage {
+    /// From the upstream's first request.
+    after: Duration,
+    lasts: Duration,
+    step: Step,
 }
 
 #[derive(Clone)]
@@ -150,27 +162,39 @@ fn check_name(name: &str) -> Result<(), ParseError> {
 
 impl Upstream {
     fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
-        let (key, steps) = match value {
-            Value::Array(_) => (None, value),
+        let mut this = Self { key: None, steps: Vec::new(), cycle: false, outage: None };
+        let steps = match value {
+            Value::Array(_) => value,
             Value::Object(_) => {
-                let mut fields = Fields::new(value, path, &["key", "steps"])?;
-                let steps = fields.take("steps").unwrap_or_else(|| Value::Array(Vec::new()));
-                (fields.text("key")?.map(Secret::new), steps)
+                let mut fields = Fields::new(value, path, &["key", "steps", "cycle", "outage"])?;
+                let place = fields.place("outage");
+                this.outage = fields.take("outage").map(|outage| Outage::from_value(outage, &place)).transpose()?;
+                this.cycle = fields.flag("cycle")?;
+                this.key = fields.text("key")?.map(Secret::new);
+                fields.take("steps").unwrap_or_else(|| Value::Array(Vec::new()))
             }
             other => {
                 return Err(ParseError::expected(path, "an array of steps, or an object with steps and a key", &other));
             }
         };
-        let steps = parse::array(steps, path)?
+        this.steps = parse::array(steps, path)?
             .into_iter()
             .enumerate()
             .map(|(i, step)| Step::from_value(step, &format!("{path}[{i}]")))
             .collect::<Result<_, _>>()?;
-        Ok(Self { key, steps })
+        Ok(this)
     }
 
-    /// The step for the `turn`-th request; the last one repeats. None when the list is empty.
+    /// The step of an outage that goes on at this time since the first request.
+    pub(super) fn outage(&self, age: Duration) -> Option<&Step> {
+        let outage = self.outage.as_ref()?;
+        (age >= outage.after && age - outage.after < outage.lasts).then_some(&outage.step)
+    }
+
+    /// The step for the `turn`-th request; after the last one it repeats, or all do. None when the list is empty.
     pub(super) fn step(&self, turn: u64) -> Option<&Step> {
+        let round = self.steps.iter().fold(0_u64, |sum, step| sum.saturating_add(step.times));
+        let turn = if self.cycle { turn.checked_rem(round).unwrap_or(turn) } else { turn };
         let mut served = 0_u64;
         self.steps
             .iter()
@@ -179,6 +203,19 @@ impl Upstream {
                 turn < served
             })
             .or(self.steps.last())
+    }
+}
+
+impl Outage {
+    fn from_value(value: Value, path: &str) -> Result<Self, ParseError> {
+        let mut fields = Fields::new(value, path, &["after_ms", "for_ms", "step"])?;
+        let (after, lasts) = (fields.wait("after_ms")?, fields.wait("for_ms")?);
+        if lasts.is_zero() {
+            return Err(fields.wrong("for_ms", "an outage lasts 1 ms or more"));
+        }
+        let place = fields.place("step");
+        let step = fields.take("step").ok_or_else(|| fields.wrong("step", "says what happens meanwhile"))?;
+        Ok(Self { after, lasts, step: Step::from_value(step, &place)? })
     }
 }
 

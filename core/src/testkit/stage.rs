@@ -101,13 +101,15 @@ pub(super) fn plan(script: &Script, log: &Log, request: &Request) -> (Ticket, Pl
         let ticket = log.enter(name, request, false);
         return error(ticket, name, &problem);
     }
-    let ticket = log.enter(name, request, endpoint == Endpoint::Chat);
+    // What comes in an outage takes no step's turn.
+    let outage = (endpoint == Endpoint::Chat).then(|| upstream.outage(log.age(name))).flatten();
+    let ticket = log.enter(name, request, endpoint == Endpoint::Chat && outage.is_none());
     let body = serde_json::from_slice(&request.body).unwrap_or_default();
     let stage = Stage::new(name, ticket.n, format, body);
     if endpoint == Endpoint::Models {
         return (ticket, stage.json(200, &models(name, format)).into());
     }
-    let plan = match upstream.step(ticket.turn) {
+    let plan = match outage.or_else(|| upstream.step(ticket.turn)) {
         None => stage.respond(request, &Respond::default()),
         Some(step) if step.refuse_prefill && stage.ends_with_assistant() => {
             Plan { delay: step.delay, ..stage.no_prefill().into() }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, dead_code)]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -25,7 +26,10 @@ pub(crate) fn file(name: &str, content: &str) -> String {
 pub(crate) struct Mock {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
+    /// The first upstream's.
     pub(crate) base_url: String,
+    /// Everyone's, by name.
+    pub(crate) urls: BTreeMap<String, String>,
 }
 
 impl Mock {
@@ -39,9 +43,15 @@ impl Mock {
         let mut child = locum(&arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
-        let base_url = next()["base_url"].as_str().unwrap().to_owned();
-        assert_eq!(next(), json!({"ready": true}));
-        Self { child, lines, base_url }
+        let mut urls = BTreeMap::new();
+        let end = loop {
+            let line = next();
+            let Some(url) = line["base_url"].as_str() else { break line };
+            urls.insert(line["upstream"].as_str().unwrap().to_owned(), url.to_owned());
+        };
+        assert_eq!(end, json!({"ready": true}));
+        let base_url = urls.values().next().unwrap().clone();
+        Self { child, lines, base_url, urls }
     }
 
     pub(crate) fn seen(&mut self) -> Value {

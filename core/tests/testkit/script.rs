@@ -21,6 +21,44 @@ async fn steps_go_in_order_and_the_last_repeats() {
 }
 
 #[tokio::test]
+async fn steps_may_go_round() {
+    let mock =
+        mock(json!({ "a": { "cycle": true, "steps": [{ "answer": "1", "times": 2 }, { "answer": "2" }] } })).await;
+    let mut client = Client::new(&mock).await;
+    for expected in ["1", "1", "2", "1", "1", "2", "1"] {
+        assert_eq!(client.chat("a").await.json()["choices"][0]["message"]["content"], expected);
+    }
+}
+
+#[tokio::test]
+async fn an_outage_has_its_time_and_takes_no_turn() {
+    let outage = json!({ "after_ms": 0, "for_ms": 300, "step": { "error": "server_is_overloaded" } });
+    let mock = mock(json!({ "a": { "outage": outage, "steps": [{ "answer": "1" }, { "answer": "2" }] } })).await;
+    let mut client = Client::new(&mock).await;
+    let begin = std::time::Instant::now();
+    let mut down = 0;
+    let first = loop {
+        let answer = client.chat("a").await;
+        if answer.status == 200 {
+            break answer;
+        }
+        assert_eq!(answer.status, 503);
+        assert!(begin.elapsed().as_secs() < 10, "the outage never ended");
+        down += 1;
+    };
+    assert!(down > 0 && begin.elapsed().as_millis() >= 300);
+    assert_eq!(first.json()["choices"][0]["message"]["content"], "1");
+    for (outage, problem) in [
+        (json!({ "for_ms": 300 }), "a.outage.step: says what happens meanwhile"),
+        (json!({ "step": {} }), "a.outage.for_ms: an outage lasts 1 ms or more"),
+        (json!({ "for_ms": 1, "step": {}, "until": 2 }), "a.outage.until: unknown key"),
+    ] {
+        let error = Script::from_value(json!({ "a": { "outage": outage } })).unwrap_err();
+        assert!(error.to_string().starts_with(problem), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_are_sent_as_they_are() {
     let mock = mock(json!({ "a": [
         { "body": { "any": [1] } },
