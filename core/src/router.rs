@@ -171,15 +171,14 @@ impl Router {
     /// Calls `listener` with everything that happens in this router's calls, and its clones', from now on: attempts, switches,
     /// hedges, breakers, cooldowns. It is called where the call runs, so it must be quick. The same goes to `tracing`.
     pub fn on_event(&self, listener: impl Fn(&RouterEvent) + Send + Sync + 'static) {
-        self.inner.watchers.add(listener);
+        self.inner.watchers.listen(listener);
     }
 
     /// The same in batches, for those who cannot be called from any thread: events from `least` on are kept until they are
     /// taken, and `wake` is called when the first of them comes.
     pub fn queue_events(&self, least: Level, wake: impl Fn() + Send + Sync + 'static) -> EventQueue {
         let queue = EventQueue::new(least, wake);
-        let filled = queue.clone();
-        self.on_event(move |event| filled.push(event));
+        self.inner.watchers.fill(queue.clone());
         queue
     }
 
@@ -238,6 +237,7 @@ impl Router {
         let Inner { policy, members, .. } = &*self.inner;
         let Route { task: taker, choices, warnings } =
             route(policy, &task, &request, &options, seed()).map_err(blamed)?;
+        let choices: Arc<[Choice]> = choices.into();
         let counted = counted || choices.iter().any(|choice| choice.model.price.is_some());
         let tokens = if counted { estimate(&request) } else { 0 };
         let breaker = policy.breaker;
@@ -264,7 +264,7 @@ impl Router {
             },
             ladder: Ladder::new(plan, seed()),
             members: Arc::clone(members),
-            watch: teller(watchers, calls, &task.name, &choices),
+            watch: teller(watchers, calls, &task, &choices),
             cancelled,
         };
         Ok(Started { run: Run::new(job), task, choices, warnings })
@@ -392,7 +392,7 @@ struct Prepared {
     task: Arc<Task>,
     /// The one whose candidates take it.
     taker: Arc<Task>,
-    choices: Vec<Choice>,
+    choices: Arc<[Choice]>,
     warnings: Vec<String>,
     plan: Plan,
     request: Request,
@@ -405,7 +405,7 @@ struct Started {
     run: Run,
     /// The task that was called.
     task: Arc<Task>,
-    choices: Vec<Choice>,
+    choices: Arc<[Choice]>,
     /// What was worth knowing before anything was asked.
     warnings: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! Events in batches, for those who cannot be called from any thread.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::types::{Level, RouterEvent};
@@ -14,7 +15,8 @@ pub struct EventQueue {
 }
 
 struct Inner {
-    least: Level,
+    /// A [`Level`] as a number.
+    least: AtomicU8,
     waiting: Mutex<Waiting>,
     /// Called when the first of a batch comes.
     wake: Box<dyn Fn() + Send + Sync>,
@@ -31,11 +33,31 @@ impl EventQueue {
     pub const CAPACITY: usize = 10_000;
 
     pub(crate) fn new(least: Level, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { inner: Arc::new(Inner { least, waiting: Mutex::default(), wake: Box::new(wake) }) }
+        Self {
+            inner: Arc::new(Inner {
+                least: AtomicU8::new(least as u8),
+                waiting: Mutex::default(),
+                wake: Box::new(wake),
+            }),
+        }
+    }
+
+    /// The least level that is kept.
+    pub(crate) fn least(&self) -> Level {
+        match self.inner.least.load(Ordering::Relaxed) {
+            0 => Level::Debug,
+            1 => Level::Info,
+            _ => Level::Warning,
+        }
+    }
+
+    /// Keeps events from `least` on, from now on.
+    pub fn set_least(&self, least: Level) {
+        self.inner.least.store(least as u8, Ordering::Relaxed);
     }
 
     pub(crate) fn push(&self, event: &RouterEvent) {
-        if event.what.level() < self.inner.least {
+        if event.what.level() < self.least() {
             return;
         }
         let mut waiting = self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,6 +84,6 @@ impl EventQueue {
 
 impl std::fmt::Debug for EventQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EventQueue").field("least", &self.inner.least).finish_non_exhaustive()
+        f.debug_struct("EventQueue").field("least", &self.least()).finish_non_exhaustive()
     }
 }

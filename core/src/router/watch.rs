@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::config::Task;
 use crate::ladder::Note;
 use crate::ladder::health::Change;
 use crate::observe::Watchers;
@@ -20,85 +21,87 @@ impl Calls {
     }
 }
 
-/// What tells the events of one call; nothing where nobody watches.
+/// What tells the events of one call to those who want them.
 pub(super) fn teller(
     watchers: &Arc<Watchers>,
     calls: &Calls,
-    task: &str,
-    choices: &[Choice],
+    task: &Arc<Task>,
+    choices: &Arc<[Choice]>,
 ) -> Box<dyn Fn(Note) + Send + Sync> {
-    if !watchers.any() {
-        return Box::new(|_| ());
-    }
-    let (watchers, call, task) = (Arc::clone(watchers), calls.next(), task.to_owned());
-    let names: Vec<(String, Option<u32>)> =
-        choices.iter().map(|choice| (choice.model.name(), choice.key.as_ref().and_then(|key| key.number))).collect();
-    Box::new(move |note| watchers.tell(&event(note, call, &task, &names)))
+    let (watchers, call, task, choices) = (Arc::clone(watchers), calls.next(), Arc::clone(task), Arc::clone(choices));
+    Box::new(move |note| {
+        if watchers.want(what(&note).level()) {
+            watchers.tell(&event(note, call, &task.name, &choices));
+        }
+    })
 }
 
-fn event(note: Note, call: u64, task: &str, names: &[(String, Option<u32>)]) -> RouterEvent {
-    let name = |candidate: usize| names.get(candidate).cloned().unwrap_or_default();
-    let about = |what: Happening, candidate: usize| {
-        let (model, key) = name(candidate);
-        RouterEvent {
-            what,
-            at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-            call,
-            task: task.to_owned(),
-            model,
-            key,
-            attempt: None,
-            kind: None,
-            reason: None,
-            from: None,
-            scope: None,
-            lasts: None,
-            retry_after: None,
-            latency: None,
-        }
+fn what(note: &Note) -> Happening {
+    match note {
+        Note::Started { .. } => Happening::AttemptStarted,
+        Note::Answered { .. } => Happening::AttemptAnswered,
+        Note::Failed { .. } => Happening::AttemptFailed,
+        Note::Switched { .. } => Happening::Switched,
+        Note::Hedged { .. } => Happening::Hedged,
+        Note::BudgetEmpty { .. } => Happening::BudgetEmpty,
+        Note::Changed { change, .. } => match change {
+            Change::Opened { .. } => Happening::BreakerOpened,
+            Change::HalfOpen { .. } => Happening::HalfOpen,
+            Change::Closed { .. } => Happening::Closed,
+            Change::Cooled { .. } => Happening::Cooled,
+        },
+    }
+}
+
+fn event(note: Note, call: u64, task: &str, choices: &[Choice]) -> RouterEvent {
+    let name = |candidate: usize| choices.get(candidate).map(|choice| choice.model.name()).unwrap_or_default();
+    let what = what(&note);
+    let about = |candidate: usize| RouterEvent {
+        what,
+        at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        call,
+        task: task.to_owned(),
+        model: name(candidate),
+        key: choices.get(candidate).and_then(|choice| choice.key.as_ref()?.number),
+        attempt: None,
+        kind: None,
+        reason: None,
+        from: None,
+        scope: None,
+        lasts: None,
+        retry_after: None,
+        latency: None,
     };
     match note {
-        Note::Started { attempt, candidate } => {
-            RouterEvent { attempt: Some(attempt), ..about(Happening::AttemptStarted, candidate) }
+        Note::Started { attempt, candidate } => RouterEvent { attempt: Some(attempt), ..about(candidate) },
+        Note::Answered { attempt, candidate, latency } => {
+            RouterEvent { attempt: Some(attempt), latency: Some(latency), ..about(candidate) }
         }
-        Note::Answered { attempt, candidate, latency } => RouterEvent {
-            attempt: Some(attempt),
-            latency: Some(latency),
-            ..about(Happening::AttemptAnswered, candidate)
-        },
         Note::Failed { attempt, candidate, kind, reason, retry_after, latency } => RouterEvent {
             attempt: Some(attempt),
             kind: Some(kind),
             reason: Some(reason),
             retry_after,
             latency: Some(latency),
-            ..about(Happening::AttemptFailed, candidate)
+            ..about(candidate)
         },
-        Note::Switched { from, to } => RouterEvent { from: Some(name(from).0), ..about(Happening::Switched, to) },
+        Note::Switched { from, to } => RouterEvent { from: Some(name(from)), ..about(to) },
         Note::Hedged { beside, candidate, cut } => RouterEvent {
-            from: Some(name(beside).0),
+            from: Some(name(beside)),
             reason: cut.then(|| "the slow one was cut".to_owned()),
-            ..about(Happening::Hedged, candidate)
+            ..about(candidate)
         },
-        Note::BudgetEmpty { candidate } => about(Happening::BudgetEmpty, candidate),
+        Note::BudgetEmpty { candidate } => about(candidate),
         Note::Changed { candidate, change } => match change {
-            Change::Opened { scope, time } => RouterEvent {
-                scope: Some(scope.as_str()),
-                lasts: Some(time),
-                ..about(Happening::BreakerOpened, candidate)
-            },
-            Change::HalfOpen { scope } => {
-                RouterEvent { scope: Some(scope.as_str()), ..about(Happening::HalfOpen, candidate) }
+            Change::Opened { scope, time } => {
+                RouterEvent { scope: Some(scope.as_str()), lasts: Some(time), ..about(candidate) }
             }
-            Change::Closed { scope } => {
-                RouterEvent { scope: Some(scope.as_str()), ..about(Happening::Closed, candidate) }
+            Change::HalfOpen { scope } | Change::Closed { scope } => {
+                RouterEvent { scope: Some(scope.as_str()), ..about(candidate) }
             }
-            Change::Cooled { scope, time, kind } => RouterEvent {
-                scope: Some(scope.as_str()),
-                lasts: Some(time),
-                kind: Some(kind),
-                ..about(Happening::Cooled, candidate)
-            },
+            Change::Cooled { scope, time, kind } => {
+                RouterEvent { scope: Some(scope.as_str()), lasts: Some(time), kind: Some(kind), ..about(candidate) }
+            }
         },
     }
 }
