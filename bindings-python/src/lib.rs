@@ -4,10 +4,10 @@
 //! how both get from one world to the other.
 
 mod convert;
+mod desk;
 mod errors;
 mod events;
 mod mailbox;
-mod notices;
 mod reply;
 mod router;
 mod runtime;

@@ -17,16 +17,17 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
-use locum::{Error, Reply, Router};
+use locum::{Error, Reply};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit, intern};
 use tokio::task::AbortHandle;
 
+use crate::desk::Desk;
 use crate::runtime::{Local, Process};
 use crate::source::{Source, Turn};
-use crate::{errors, notices, reply};
+use crate::{errors, reply};
 
 type Outcome = Result<Reply, Error>;
 
@@ -40,7 +41,7 @@ enum Parcel {
 }
 
 /// What has arrived and was not fetched yet. Shared with the tasks, so it holds nothing of Python's.
-struct Queue {
+pub(crate) struct Queue {
     inbox: Mutex<Inbox>,
     /// For a thread that waits, where there is no pipe.
     rung: Condvar,
@@ -49,13 +50,21 @@ struct Queue {
 #[derive(Default)]
 struct Inbox {
     arrived: Vec<(u64, Parcel)>,
-    /// Holds one byte exactly while `arrived` is not empty, so neither end ever blocks.
+    /// Routers that have events to tell.
+    telling: Vec<Weak<Desk>>,
+    /// Holds one byte exactly while there is something in the inbox, so neither end ever blocks.
     #[cfg(unix)]
     bell: Option<(PipeReader, PipeWriter)>,
     /// For the thread: there is something new.
     news: bool,
     /// For the thread: nothing will come any more.
     closed: bool,
+}
+
+impl Inbox {
+    fn is_empty(&self) -> bool {
+        self.arrived.is_empty() && self.telling.is_empty()
+    }
 }
 
 impl Queue {
@@ -68,15 +77,33 @@ impl Queue {
         if inbox.closed {
             return;
         }
+        let first = inbox.is_empty();
         inbox.arrived.push((id, parcel));
-        if inbox.arrived.len() == 1 {
-            inbox.news = true;
-            self.rung.notify_one();
-            #[cfg(unix)]
-            if let Some((_, bell)) = &mut inbox.bell {
-                // Both ends are open and there is room, so it does not fail.
-                let _ = bell.write_all(&[0]);
-            }
+        if first {
+            self.ring(&mut inbox);
+        }
+    }
+
+    /// A router has events to tell.
+    pub(crate) fn events(&self, desk: &Arc<Desk>) {
+        let mut inbox = self.lock();
+        if inbox.closed {
+            return;
+        }
+        let first = inbox.is_empty();
+        inbox.telling.push(Arc::downgrade(desk));
+        if first {
+            self.ring(&mut inbox);
+        }
+    }
+
+    fn ring(&self, inbox: &mut Inbox) {
+        inbox.news = true;
+        self.rung.notify_one();
+        #[cfg(unix)]
+        if let Some((_, bell)) = &mut inbox.bell {
+            // Both ends are open and there is room, so it does not fail.
+            let _ = bell.write_all(&[0]);
         }
     }
 
@@ -85,15 +112,15 @@ impl Queue {
         self.rung.notify_all();
     }
 
-    fn take(&self) -> Vec<(u64, Parcel)> {
+    fn take(&self) -> (Vec<Weak<Desk>>, Vec<(u64, Parcel)>) {
         let mut inbox = self.lock();
         #[cfg(unix)]
-        if !inbox.arrived.is_empty()
+        if !inbox.is_empty()
             && let Some((bell, _)) = &mut inbox.bell
         {
             let _ = bell.read_exact(&mut [0]);
         }
-        mem::take(&mut inbox.arrived)
+        (mem::take(&mut inbox.telling), mem::take(&mut inbox.arrived))
     }
 }
 
@@ -115,7 +142,7 @@ impl Drop for Promise {
 struct Waiting {
     future: Py<PyAny>,
     task: AbortHandle,
-    router: Router,
+    desk: Arc<Desk>,
     /// The stream.
     source: Option<Arc<Source>>,
 }
@@ -171,10 +198,10 @@ impl Drop for Post {
 /// Starts a call; the future belongs to the running loop and will have the result.
 pub(crate) fn submit(
     py: Python<'_>,
-    router: Router,
+    desk: Arc<Desk>,
     call: impl Future<Output = Outcome> + Send + 'static,
 ) -> PyResult<(Py<PyAny>, Ticket)> {
-    start(py, router, None, async move { Parcel::Call(call.await) })
+    start(py, desk, None, async move { Parcel::Call(call.await) })
 }
 
 /// Starts to read a stream's next batch; the running loop's future will be done when there is something to take.
@@ -183,12 +210,12 @@ pub(crate) fn await_more(py: Python<'_>, source: &Arc<Source>, turn: Turn) -> Py
         turn.fill().await;
         Parcel::More
     };
-    start(py, source.router.clone(), Some(source.clone()), reading).map(|(future, _)| future)
+    start(py, source.desk.clone(), Some(source.clone()), reading).map(|(future, _)| future)
 }
 
 fn start(
     py: Python<'_>,
-    router: Router,
+    desk: Arc<Desk>,
     source: Option<Arc<Source>>,
     work: impl Future<Output = Parcel> + Send + 'static,
 ) -> PyResult<(Py<PyAny>, Ticket)> {
@@ -196,6 +223,7 @@ fn start(
     let event_loop = RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
     let process = Process::current()?;
     let post = post_of(process, &event_loop)?;
+    desk.called_from(&post.queue);
     let future = event_loop.call_method0(intern!(py, "create_future"))?.unbind();
     let id = post.next.fetch_add(1, Ordering::Relaxed);
     let promise = Promise { id, queue: post.queue.clone() };
@@ -206,7 +234,7 @@ fn start(
     });
     // Not too late: the queue is emptied on this very thread.
     if let Some(table) = post.waiting().get_mut() {
-        table.insert(id, Waiting { future: future.clone_ref(py), task: task.abort_handle(), router, source });
+        table.insert(id, Waiting { future: future.clone_ref(py), task: task.abort_handle(), desk, source });
     }
     Ok((future, Ticket { post: Arc::downgrade(&post), id }))
 }
@@ -259,14 +287,17 @@ impl Mailbox {
     /// Hands everything that has arrived to its future. The loop calls it when the bell has rung, and reports what it raises.
     fn drain(&self, py: Python<'_>) -> PyResult<()> {
         let mut all = Ok(());
-        for (id, parcel) in self.post.queue.take() {
-            let Some(waiting) = self.post.remove(id) else {
-                continue;
-            };
-            // The trouble of one is not the others'.
-            let one = hand_over(py, &waiting, parcel);
+        // The trouble of one is not the others'.
+        let mut keep = |one: PyResult<()>| {
             if let Err(earlier) = mem::replace(&mut all, one) {
                 earlier.write_unraisable(py, None);
+            }
+        };
+        let (telling, arrived) = self.post.queue.take();
+        telling.iter().filter_map(Weak::upgrade).for_each(|desk| keep(desk.tell(py)));
+        for (id, parcel) in arrived {
+            if let Some(waiting) = self.post.remove(id) {
+                keep(hand_over(py, &waiting, parcel));
             }
         }
         all
@@ -306,7 +337,7 @@ fn hand_over(py: Python<'_>, waiting: &Waiting, parcel: Parcel) -> PyResult<()> 
             future.call_method1(intern!(py, "set_exception"), (bug,))?
         }
     };
-    notices::log(py, &waiting.router)
+    waiting.desk.tell(py)
 }
 
 /// The right to cancel a call.

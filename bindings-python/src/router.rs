@@ -1,55 +1,95 @@
 //! The router as Python holds it: arguments in, calls of the core, results out. It decides nothing.
 
 use std::future::Future;
+use std::mem;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use locum::{Error, Policy};
+use locum::{Error, Level, Policy};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
+use pyo3::{PyTraverseError, PyVisit};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::desk::Desk;
 use crate::mailbox::{Ticket, submit};
 use crate::reply::Reply;
 use crate::runtime::{Local, Process};
 use crate::source::Source;
 use crate::stream::Stream;
-use crate::{convert, errors, notices};
+use crate::{convert, errors};
 
 /// How soon a blocking call notices Ctrl-C.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
 /// Completes tasks; `locum.Router` is its public face.
-#[pyclass(frozen, module = "locum._core")]
+#[pyclass(frozen, weakref, module = "locum._core")]
 pub(crate) struct Router {
     policy: Policy,
-    // Locked only while attached to Python and for no Python call, so it is free whenever Python forks.
-    live: Mutex<Local<locum::Router>>,
+    // Locked only while attached to Python and for no Python call, so they are free whenever Python forks.
+    live: Mutex<Local<Arc<Desk>>>,
+    /// Who listens to events, each with the number it is taken back by.
+    listeners: Mutex<Vec<(u64, Py<PyAny>)>>,
+    /// The core's router, until the Python object is there that its desk tells of.
+    made: Mutex<Option<locum::Router>>,
+    numbers: AtomicU64,
 }
 
 impl Router {
-    fn new(py: Python<'_>, made: Result<locum::Router, Error>) -> PyResult<Self> {
-        let router = made.map_err(|error| errors::exception(py, &error))?;
-        notices::log(py, &router)?;
-        Ok(Self { policy: router.policy().clone(), live: Mutex::new(Local::new(router)) })
+    fn new(py: Python<'_>, made: Result<locum::Router, Error>) -> PyResult<Py<Self>> {
+        let made = made.map_err(|error| errors::exception(py, &error))?;
+        let this = Self {
+            policy: made.policy().clone(),
+            live: Mutex::new(Local::none()),
+            listeners: Mutex::default(),
+            made: Mutex::new(Some(made)),
+            numbers: AtomicU64::new(0),
+        };
+        let this = Bound::new(py, this)?;
+        Self::desk(&this)?.tell(py)?;
+        Ok(this.unbind())
     }
 
     /// The core's router; in a forked child a new one, since the connections belong to the parent.
-    fn live(&self) -> locum::Router {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(router) = live.get() {
-            return router.clone();
+    fn desk(this: &Bound<'_, Self>) -> PyResult<Arc<Desk>> {
+        let (py, own) = (this.py(), this.get());
+        if let Some(desk) = lock(&own.live).get() {
+            return Ok(desk.clone());
         }
-        let router = locum::Router::new(self.policy.clone());
-        // The parent has told what is to be said of the configuration.
-        drop(router.take_notices());
-        *live = Local::new(router.clone());
-        router
+        let least = own.least(py)?;
+        let owner = PyWeakrefReference::new(this)?.unbind();
+        let mut live = lock(&own.live);
+        if let Some(desk) = live.get() {
+            return Ok(desk.clone());
+        }
+        let router = lock(&own.made).take().unwrap_or_else(|| {
+            let router = locum::Router::new(own.policy.clone());
+            // The parent has told what is to be said of the configuration.
+            drop(router.take_notices());
+            router
+        });
+        let desk = Desk::open(router, least, owner);
+        *live = Local::new(desk.clone());
+        Ok(desk)
+    }
+
+    /// The least level of events that somebody wants: all of them where somebody listens, or where the logger is to log
+    /// everything.
+    fn least(&self, py: Python<'_>) -> PyResult<Level> {
+        static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        if !lock(&self.listeners).is_empty() {
+            return Ok(Level::Debug);
+        }
+        let logger = LOGGER.import(py, "locum._events", "logger")?;
+        let debug = logger.call_method1(intern!(py, "isEnabledFor"), (10,))?.is_truthy()?;
+        Ok(if debug { Level::Debug } else { Level::Info })
     }
 
     /// What a call of the core takes.
@@ -70,38 +110,42 @@ impl Router {
     }
 
     fn call(
-        &self,
+        this: &Bound<'_, Self>,
         task: &Bound<'_, PyAny>,
         messages: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
-    ) -> PyResult<(locum::Router, impl Future<Output = Result<locum::Reply, Error>> + Send + 'static)> {
+    ) -> PyResult<(Arc<Desk>, impl Future<Output = Result<locum::Reply, Error>> + Send + 'static)> {
         let (task, messages, options) = Self::question(task, messages, options)?;
-        let router = self.live();
+        let desk = Self::desk(this)?;
         let call = {
-            let router = router.clone();
+            let router = desk.router.clone();
             // What is left of the reading happens in the task, off the loop's thread.
             async move { router.complete_value(task, messages, options).await }
         };
-        Ok((router, call))
+        Ok((desk, call))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[pymethods]
 impl Router {
     #[staticmethod]
-    fn from_config(config: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn from_config(config: &Bound<'_, PyAny>) -> PyResult<Py<Self>> {
         let py = config.py();
         let value = convert::to_value(config).map_err(|trouble| errors::config(py, trouble))?;
         Self::new(py, locum::Router::from_value(value))
     }
 
     #[staticmethod]
-    fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+    fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Py<Self>> {
         Self::new(py, py.detach(|| locum::Router::from_file(path)))
     }
 
     #[staticmethod]
-    fn from_default(py: Python<'_>) -> PyResult<Self> {
+    fn from_default(py: Python<'_>) -> PyResult<Py<Self>> {
         Self::new(py, py.detach(locum::Router::from_default))
     }
 
@@ -112,56 +156,135 @@ impl Router {
 
     /// Starts a call: the running loop's future of its reply, and the right to cancel it.
     fn submit(
-        &self,
+        slf: &Bound<'_, Self>,
         py: Python<'_>,
         task: &Bound<'_, PyAny>,
         messages: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<(Py<PyAny>, Ticket)> {
-        let (router, call) = self.call(task, messages, options)?;
-        submit(py, router, call)
+        let (desk, call) = Self::call(slf, task, messages, options)?;
+        submit(py, desk, call)
     }
 
     /// Makes a call and waits for its reply on the caller's own thread.
     fn complete_sync(
-        &self,
+        slf: &Bound<'_, Self>,
         py: Python<'_>,
         task: &Bound<'_, PyAny>,
         messages: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Reply> {
-        let (router, call) = self.call(task, messages, options)?;
-        let outcome = wait(py, Process::current()?.handle(), call)?;
-        notices::log(py, &router)?;
+        let (desk, call) = Self::call(slf, task, messages, options)?;
+        let outcome = wait(py, &desk, Process::current()?.handle(), call)?;
         outcome.map(Reply::new).map_err(|error| errors::exception(py, &error))
     }
 
     /// A stream that asks nothing before it is read.
     fn stream(
-        &self,
+        slf: &Bound<'_, Self>,
         task: &Bound<'_, PyAny>,
         messages: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Stream> {
         let (task, messages, options) = Self::question(task, messages, options)?;
-        Ok(Stream::new(Source::new(self.live(), task, messages, options)))
+        Ok(Stream::new(Source::new(Self::desk(slf)?, task, messages, options)))
+    }
+
+    /// What a call would do, as plain data.
+    fn explain<'py>(
+        slf: &Bound<'py, Self>,
+        task: &Bound<'py, PyAny>,
+        messages: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let (task, messages, options) = Self::question(task, messages, options)?;
+        let router = Self::desk(slf)?.router.clone();
+        let explanation = py.detach(|| router.explain_value(task, messages, options));
+        let explanation = explanation.map_err(|error| errors::exception(py, &error))?;
+        convert::to_python(py, &explanation.to_value())
+    }
+
+    /// How every candidate is, as plain data.
+    fn health<'py>(slf: &Bound<'py, Self>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let all = Self::desk(slf)?.router.health();
+        all.iter().map(|candidate| convert::to_python(slf.py(), &candidate.to_value())).collect()
+    }
+
+    /// Forgets what speaks against candidates.
+    fn reset_health(slf: &Bound<'_, Self>, model: Option<&str>) -> PyResult<()> {
+        Self::desk(slf)?.router.reset_health(model);
+        Ok(())
+    }
+
+    /// Adds a listener of events; the number to take it back by.
+    fn listen(slf: &Bound<'_, Self>, listener: Py<PyAny>) -> PyResult<u64> {
+        let own = slf.get();
+        let number = own.numbers.fetch_add(1, Ordering::Relaxed);
+        lock(&own.listeners).push((number, listener));
+        Self::desk(slf)?.want(Level::Debug);
+        Ok(number)
+    }
+
+    /// Takes a listener back.
+    fn unlisten(slf: &Bound<'_, Self>, number: u64) -> PyResult<()> {
+        let own = slf.get();
+        let mut listeners = lock(&own.listeners);
+        let at = listeners.iter().position(|(known, _)| *known == number);
+        // Let go of without the lock: it may run Python code.
+        let gone = at.map(|at| listeners.remove(at));
+        drop(listeners);
+        drop(gone);
+        let least = own.least(slf.py())?;
+        Self::desk(slf)?.want(least);
+        Ok(())
+    }
+
+    /// Those who listen.
+    fn listeners<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let all: Vec<Py<PyAny>> = lock(&self.listeners).iter().map(|(_, listener)| listener.clone_ref(py)).collect();
+        PyTuple::new(py, all)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // No lock of another thread is waited for: without the list the collector merely frees less.
+        let Ok(listeners) = self.listeners.try_lock() else {
+            return Ok(());
+        };
+        listeners.iter().try_for_each(|(_, listener)| visit.call(listener))
+    }
+
+    fn __clear__(&self) {
+        let gone = mem::take(&mut *lock(&self.listeners));
+        drop(gone);
     }
 }
 
-/// Drives `call` detached from Python. On the main thread a signal handler that raises, such as Ctrl-C's, ends it: dropping
-/// the call closes its connection.
-pub(crate) fn wait<T: Send>(py: Python<'_>, runtime: &Handle, call: impl Future<Output = T> + Send) -> PyResult<T> {
-    if !on_main_thread(py)? {
-        return Ok(py.detach(|| runtime.block_on(call)));
-    }
-    let mut call = pin!(call);
-    loop {
-        let turn = py.detach(|| runtime.block_on(async { timeout(SIGNAL_CHECK, call.as_mut()).await }));
-        match turn {
-            Ok(outcome) => return Ok(outcome),
-            Err(_) => py.check_signals()?,
+/// Drives `call` detached from Python, and tells what the router has to tell. On the main thread it does so in turns, and a
+/// signal handler that raises, such as Ctrl-C's, ends it: dropping the call closes its connection.
+pub(crate) fn wait<T: Send>(
+    py: Python<'_>,
+    desk: &Desk,
+    runtime: &Handle,
+    call: impl Future<Output = T> + Send,
+) -> PyResult<T> {
+    let outcome = if on_main_thread(py)? {
+        let mut call = pin!(call);
+        loop {
+            let turn = py.detach(|| runtime.block_on(async { timeout(SIGNAL_CHECK, call.as_mut()).await }));
+            match turn {
+                Ok(outcome) => break outcome,
+                Err(_) => {
+                    py.check_signals()?;
+                    desk.tell(py)?;
+                }
+            }
         }
-    }
+    } else {
+        py.detach(|| runtime.block_on(call))
+    };
+    desk.tell(py)?;
+    Ok(outcome)
 }
 
 /// Only there does Python run signal handlers.

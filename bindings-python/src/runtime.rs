@@ -96,6 +96,11 @@ impl<T> Local<T> {
         Self { generation: GENERATION.load(Ordering::Acquire), value: Some(value) }
     }
 
+    /// Nothing yet.
+    pub(crate) fn none() -> Self {
+        Self { generation: GENERATION.load(Ordering::Acquire), value: None }
+    }
+
     fn is_here(&self) -> bool {
         self.generation == GENERATION.load(Ordering::Acquire)
     }

@@ -15,6 +15,8 @@ use locum::{Attempt, Error, Event, EventStream, Reply, Router, TextStream};
 use serde_json::Value;
 use tokio::task::yield_now;
 
+use crate::desk::Desk;
+
 /// What comes of a stream.
 pub(crate) enum Item {
     Event(Event),
@@ -26,7 +28,7 @@ pub(crate) enum Item {
 
 /// A stream under way, shared by its Python object and the task that reads the next batch.
 pub(crate) struct Source {
-    pub(crate) router: Router,
+    pub(crate) desk: Arc<Desk>,
     inner: Mutex<Inner>,
 }
 
@@ -108,10 +110,10 @@ pub(crate) enum Wait {
 }
 
 impl Source {
-    pub(crate) fn new(router: Router, task: String, messages: Value, options: Value) -> Self {
+    pub(crate) fn new(desk: Arc<Desk>, task: String, messages: Value, options: Value) -> Self {
         let stage = Stage::Asked { task, messages, options, text: false };
         let inner = Inner { stage, ready: VecDeque::new(), over: false, awaited: false, waker: None };
-        Self { router, inner: Mutex::new(inner) }
+        Self { desk, inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -172,7 +174,7 @@ impl Source {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<usize> {
         let inner = &mut *self.lock();
         while !inner.over && inner.ready.len() < EventStream::BATCH {
-            match inner.stage.poll(&self.router, cx) {
+            match inner.stage.poll(&self.desk.router, cx) {
                 Poll::Ready(Some(item)) => {
                     // A failure is followed by nothing, and so is the end of the text.
                     inner.over = matches!(item, Item::Failed(_) | Item::Whole(_) | Item::Event(Event::End(_)));

@@ -13,7 +13,7 @@ use crate::reply::{self, Reply};
 use crate::router::wait;
 use crate::runtime::{Local, Process};
 use crate::source::{Item, Source, Turn, Wait};
-use crate::{errors, events, notices};
+use crate::{errors, events};
 
 /// A stream of events or of text. Letting go of it closes its connections.
 #[pyclass(frozen, module = "locum._core")]
@@ -93,8 +93,7 @@ impl Stream {
             return Ok(false);
         };
         // A signal's handler raised, such as Ctrl-C's.
-        wait(py, Process::current()?.handle(), turn.fill()).inspect_err(|_| self.cut())?;
-        notices::log(py, &source.router)?;
+        wait(py, &source.desk, Process::current()?.handle(), turn.fill()).inspect_err(|_| self.cut())?;
         Ok(true)
     }
 

@@ -160,7 +160,7 @@ pub use error::{Error, ErrorKind};
 pub use observe::EventQueue;
 pub use router::{Call, EventStream, Router, TextStream};
 pub use types::{
-    Attempt, CandidateHealth, Event, Explanation, Finish, FinishReason, Message, Messages, Next, OnBreak, Options,
-    Outcome, Reply, ResponseFormat, Role, RouterEvent, Secret, Tool, ToolCall, ToolCallDelta, ToolChoice, Upstream,
-    Usage,
+    Attempt, CandidateHealth, Event, Explanation, Finish, FinishReason, Happening, Level, Message, Messages, Next,
+    OnBreak, Options, Outcome, Reply, ResponseFormat, Role, RouterEvent, Secret, Tool, ToolCall, ToolCallDelta,
+    ToolChoice, Upstream, Usage,
 };

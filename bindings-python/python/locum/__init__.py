@@ -42,18 +42,31 @@ from locum.errors import (
 )
 from locum.router import DefaultRouter, Router
 from locum.stream import Stream, TextStream
-from locum.types import Attempt, Event, Finish, Messages, Partial, ToolCall, Usage
+from locum.types import (
+    Attempt,
+    CandidateHealth,
+    Event,
+    Explanation,
+    Finish,
+    Messages,
+    Partial,
+    RouterEvent,
+    ToolCall,
+    Usage,
+)
 
 __all__ = [
     "Attempt",
     "Authentication",
     "Cancelled",
+    "CandidateHealth",
     "ConfigError",
     "ConnectionFailed",
     "ContentFiltered",
     "ContextOverflow",
     "EndEvent",
     "Event",
+    "Explanation",
     "Finish",
     "InvalidRequest",
     "LocumError",
@@ -72,6 +85,7 @@ __all__ = [
     "RequestTooLarge",
     "RestartEvent",
     "Router",
+    "RouterEvent",
     "ServerError",
     "StartEvent",
     "Stream",

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from locum import _core
 from locum.stream import Stream
+from locum.types import candidate_health, explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
-    from locum.types import Messages, OnBreak, Upstream
+    from locum.types import CandidateHealth, Explanation, Messages, OnBreak, RouterEvent, Upstream
 
 __all__ = ["Router"]
 
@@ -263,6 +264,76 @@ class Router:
             },
         )
         return Stream(native)
+
+    def explain(
+        self,
+        task: str,
+        messages: Messages,
+        *,
+        customer: str | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        max_output_tokens: int | None = None,
+        reasoning_effort: str | None = None,
+        timeout_ms: int | None = None,
+        model: str | None = None,
+        allow_fallback: bool | None = None,
+        extra_body: Mapping[str, Mapping[str, Any]] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Explanation:
+        """Tells what a call would do at this moment: which candidates it would ask, in which order, within which limits,
+        whom it would pass over and why, and how long it takes and what it costs at worst.
+
+        Nothing is sent, and nothing changes. The arguments are those of :meth:`complete` that make a difference.
+
+        Raises:
+            LocumError: as the call itself would before it asks anybody: unknown task, wrong options, input too long.
+        """
+        fields = self._native.explain(
+            task,
+            messages,
+            {
+                "customer": customer,
+                "tools": tools,
+                "response_format": response_format,
+                "max_output_tokens": max_output_tokens,
+                "reasoning_effort": reasoning_effort,
+                "timeout_ms": timeout_ms,
+                "model": model,
+                "allow_fallback": allow_fallback,
+                "extra_body": extra_body,
+                "idempotency_key": idempotency_key,
+            },
+        )
+        return explanation(**fields)
+
+    def health(self) -> list[CandidateHealth]:
+        """How every candidate is, with each of its keys: circuit breaker, cooldown, last error, measured times."""
+        return [candidate_health(**fields) for fields in self._native.health()]
+
+    def reset_health(self, model: str | None = None) -> None:
+        """Forgets what speaks against candidates: cooldowns, open breakers, last errors.
+
+        For whoever has mended what was wrong (paid a bill, allowed a key) and does not want to wait.
+
+        Args:
+            model: Only this one, as ``provider/model``.
+        """
+        self._native.reset_health(model)
+
+    def on_event(self, listener: Callable[[RouterEvent], object]) -> Callable[[], None]:
+        """Calls ``listener`` with everything that happens in this router's calls, until what is returned is called.
+
+        It is called on the thread of an event loop that makes calls, while they run, or on the thread of a blocking
+        call; in batches and in order. What it raises is logged. Events from ``info`` on also go to the logger ``locum``,
+        and all of them where that is to log everything, with their fields as ``record.event``.
+        """
+        number = self._native.listen(listener)
+
+        def unlisten() -> None:
+            self._native.unlisten(number)
+
+        return unlisten
 
     def __repr__(self) -> str:
         """Names the tasks."""

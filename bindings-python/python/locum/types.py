@@ -9,17 +9,27 @@ from locum import _core
 
 __all__ = [
     "Attempt",
+    "BreakerState",
+    "CandidateHealth",
+    "Cooldown",
     "Dataclass",
     "ErrorKind",
     "Event",
+    "Explanation",
     "Finish",
     "FinishReason",
+    "Happening",
+    "LastError",
     "Messages",
     "Model",
     "Next",
     "OnBreak",
     "Outcome",
     "Partial",
+    "Percentiles",
+    "Prospect",
+    "RouterEvent",
+    "Scope",
     "ToolCall",
     "Upstream",
     "Usage",
@@ -100,6 +110,27 @@ ErrorKind: TypeAlias = Literal[
 """What kind of failure it is; the same words in all languages."""
 
 
+BreakerState: TypeAlias = Literal["closed", "half_open", "open"]
+"""How a circuit breaker is: calls pass, one call may pass to see whether the candidate is back, no call passes."""
+
+Scope: TypeAlias = Literal["candidate", "model", "key", "provider"]
+"""What is spoken against: a model with one key, a model whatever the key, a key whatever the model, a provider's address."""
+
+Happening: TypeAlias = Literal[
+    "attempt_started",
+    "attempt_answered",
+    "attempt_failed",
+    "switched",
+    "hedged",
+    "breaker_opened",
+    "half_open",
+    "closed",
+    "cooled",
+    "budget_empty",
+]
+"""What may happen inside a router."""
+
+
 class Finish(NamedTuple):
     """Why the model stopped."""
 
@@ -149,6 +180,8 @@ class Attempt(NamedTuple):
 
     model: str
     """``provider/model``."""
+    key: int | None
+    """Which of the provider's keys, from 1; None where there is only one."""
     outcome: Outcome
     kind: ErrorKind | None
     """The kind of failure."""
@@ -182,3 +215,174 @@ class Attempt(NamedTuple):
 def attempt(*, usage: Mapping[str, int] | None, **fields: Any) -> Attempt:
     """An attempt from the core's public field names."""
     return Attempt(usage=None if usage is None else Usage(**usage), **fields)
+
+
+class RouterEvent(NamedTuple):
+    """Something that happened in a call. It names tasks, models and errors, never what was asked or answered."""
+
+    type: Happening
+    """What happened."""
+    level: Literal["debug", "info", "warning"]
+    """How much it matters to an operator."""
+    at_ms: float
+    """When: milliseconds since the Unix epoch."""
+    call: int
+    """Of which call; numbers count up from 1 in each router."""
+    task: str
+    model: str
+    """The model it is about, as ``provider/model``."""
+    key: int | None
+    """Which of the provider's keys, from 1; None where there is only one."""
+    attempt: int | None
+    """Which attempt of the call, from 0."""
+    kind: ErrorKind | None
+    """The kind of failure behind it."""
+    reason: str | None
+    """Why, as a sentence."""
+    from_: str | None
+    """The model that was asked before."""
+    scope: Scope | None
+    """What a breaker or cooldown is about."""
+    lasts_ms: float | None
+    """How long a breaker is open or a cooldown lasts."""
+    retry_after_ms: float | None
+    """How long the provider asked to wait."""
+    latency_ms: float | None
+    """How long the attempt took."""
+    message: str
+    """All of it, as a sentence."""
+
+
+class Percentiles(NamedTuple):
+    """Percentiles of measured times in milliseconds, within one per cent."""
+
+    count: int
+    """Of how many times; older ones are forgotten."""
+    p50: float
+    p95: float
+    p99: float
+
+
+class Cooldown(NamedTuple):
+    """A time in which a candidate is not tried."""
+
+    scope: Scope
+    """What is cooling."""
+    kind: ErrorKind
+    """The failure behind it."""
+    left_ms: float
+    """How long it still lasts."""
+
+
+class LastError(NamedTuple):
+    """A candidate's last failure."""
+
+    kind: ErrorKind
+    message: str
+    ago_ms: float
+
+
+class CandidateHealth(NamedTuple):
+    """How a candidate is at one moment."""
+
+    model: str
+    """``provider/model``."""
+    provider: str
+    key: int | None
+    """Which of the provider's keys, from 1; None where there is only one."""
+    available: bool
+    """Whether a call would try it now."""
+    reason: str | None
+    """Why not, or why another is asked first."""
+    recovers_ms: float | None
+    """How long until it is tried again, where that is known."""
+    breaker: BreakerState
+    cooldown: Cooldown | None
+    """Its longest cooldown."""
+    failures: int
+    """Failures in a row that count for the circuit breaker."""
+    last_error: LastError | None
+    in_flight: int
+    """Calls that its key has at this moment."""
+    max_concurrency: int | None
+    """How many it may have, where that is limited."""
+    retries_left: int
+    """How many retries the provider's budget allows at once."""
+    first_token_ms: Percentiles | None
+    """Its times to the first content of a stream."""
+    latency_ms: Percentiles | None
+    """Its times to a whole answer."""
+
+
+class Prospect(NamedTuple):
+    """What awaits one candidate of a call. Times are in milliseconds."""
+
+    model: str
+    """``provider/model``."""
+    provider: str
+    key: int | None
+    """Which of the provider's keys, from 1; None where there is only one."""
+    kept: bool
+    """Whether it would be asked."""
+    reason: str | None
+    """Why not, or why last."""
+    starts_ms: float | None
+    """When it would be asked at the latest, as long as the others before it say nothing."""
+    attempts: int
+    """How often it would be asked at most."""
+    alone_ms: float | None
+    """How long it would work alone before the next one is asked."""
+    timeout_ms: float | None
+    """The limit of one attempt."""
+    first_token_ms: float | None
+    """The limit of a stream's first content."""
+    idle_ms: float
+    """How long a stream may pause."""
+    max_cost: float | None
+    """USD that it costs at most; None where its price or its output limit is unknown."""
+
+
+class Explanation(NamedTuple):
+    """What a call would do at this moment."""
+
+    task: str
+    handed_to: str | None
+    """The task whose candidates take it, where the input is too long for its own."""
+    input_tokens: int
+    """About how many tokens the prompt has."""
+    deadline_ms: float | None
+    worst_case_ms: float
+    """How long the call takes if every candidate is as slow or as broken as its limits allow."""
+    worst_case_cost: float | None
+    """USD that such a call costs at most; None where a price or an output limit is unknown."""
+    candidates: tuple[Prospect, ...]
+    """In the order in which they would be asked."""
+    warnings: list[str]
+
+
+def router_event(fields: Mapping[str, Any]) -> RouterEvent:
+    """An event from the core's public field names, of which one is a word of Python's."""
+    return RouterEvent(**{"from_" if name == "from" else name: value for name, value in fields.items()})
+
+
+def candidate_health(
+    *,
+    cooldown: Mapping[str, Any] | None,
+    last_error: Mapping[str, Any] | None,
+    first_token_ms: Mapping[str, Any] | None,
+    latency_ms: Mapping[str, Any] | None,
+    **fields: Any,
+) -> CandidateHealth:
+    """A candidate's health from the core's public field names."""
+    return CandidateHealth(
+        cooldown=None if cooldown is None else Cooldown(**cooldown),
+        last_error=None if last_error is None else LastError(**last_error),
+        first_token_ms=None if first_token_ms is None else Percentiles(**first_token_ms),
+        latency_ms=None if latency_ms is None else Percentiles(**latency_ms),
+        **fields,
+    )
+
+
+def explanation(*, candidates: Sequence[Mapping[str, Any]], **fields: Any) -> Explanation:
+    """An explanation from the core's public field names."""
+    return Explanation(candidates=tuple(Prospect(**candidate) for candidate in candidates), **fields)
