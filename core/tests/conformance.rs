@@ -4,30 +4,46 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
+use futures_util::future::try_join_all;
+use locum::Router;
 use locum::testkit::{Mock, Script};
-use locum::{Error, Event, Reply, Router, TextStream};
 use serde_json::{Value, json};
+
+#[path = "conformance/calls.rs"]
+mod calls;
+#[path = "conformance/matching.rs"]
+mod matching;
+
+use calls::made;
+use matching::{known, matches};
+
+/// How long what is noticed a moment later is waited for: a connection that was closed, an event.
+const SOON: Duration = Duration::from_secs(1);
 
 /// How long a scenario may take at most; far beyond what any of them takes.
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_scenario() {
+    let wanted = std::env::var("LOCUM_SCENARIOS").unwrap_or_default();
     let mut count = 0;
     let mut failures = Vec::new();
     for (file, scenario) in scenarios() {
-        count += 1;
         let name = scenario["name"].as_str().unwrap_or("unnamed").to_owned();
+        if !format!("{file}: {name}").contains(&wanted) {
+            continue;
+        }
+        count += 1;
         let ended = tokio::time::timeout(LIMIT, run(&scenario)).await;
         if let Err(why) = ended.unwrap_or_else(|_| Err(format!("still running after {} s", LIMIT.as_secs()))) {
             failures.push(format!("{file}: {name}\n    {why}"));
         }
     }
     println!("conformance: {count} scenarios");
-    assert!(count >= 40, "only {count} scenarios found");
+    assert!(count >= 40 || !wanted.is_empty(), "only {count} scenarios found");
     assert!(failures.is_empty(), "{} of {count} failed:\n  {}", failures.len(), failures.join("\n  "));
 }
 
@@ -42,6 +58,7 @@ fn scenarios() -> Vec<(String, Value)> {
         let list: Vec<Value> = serde_json::from_str(&fs::read_to_string(&path).unwrap()).expect(&file);
         for scenario in list {
             let name = &scenario["name"];
+            known(&scenario).unwrap_or_else(|why| panic!("{file}: {name}: {why}"));
             assert!(all.iter().all(|(_, other)| other["name"] != *name), "{name} stands twice");
             all.push((file.clone(), scenario));
         }
@@ -59,14 +76,7 @@ async fn run(scenario: &Value) -> Result<(), String> {
     }
     let script = Script::from_value(upstream).map_err(|error| error.to_string())?;
     let mock = Mock::start(script).await.map_err(|error| error.to_string())?;
-    let mut keys = Vec::new();
-    for (name, provider) in config["providers"].as_object_mut().unwrap() {
-        let provider = provider.as_object_mut().unwrap();
-        provider.entry("base_url").or_insert_with(|| mock.url(name).into());
-        let key = format!("sk-conformance-{name}-do-not-print");
-        provider.entry("api_key").or_insert_with(|| key.clone().into());
-        keys.push(key);
-    }
+    let keys = complete(&mut config, &mock);
     let mut printed = String::new();
     let router = match (Router::from_value(config), scenario.get("config_error")) {
         (Err(error), Some(expected)) => {
@@ -76,228 +86,136 @@ async fn run(scenario: &Value) -> Result<(), String> {
         (Ok(_), Some(_)) => return Err("the configuration was accepted".into()),
         (Ok(router), None) => router,
     };
-    for (number, call) in scenario["calls"].as_array().unwrap().iter().enumerate() {
-        printed += &one_call(&router, call).await.map_err(|why| format!("calls[{number}]: {why}"))?;
+    let calls = scenario["calls"].as_array().unwrap();
+    let happened: Happened = Arc::default();
+    if calls.iter().any(|call| call["expect"].get("happened").is_some()) {
+        let told = Arc::clone(&happened);
+        router.on_event(move |event| told.lock().unwrap().push(event.to_value()));
     }
-    compare_log(&mock, scenario).await?;
-    printed += &format!("{:?} {:?} {:?}", router, router.policy(), router.take_notices());
+    for (number, call) in calls.iter().enumerate() {
+        printed += &turn(&router, &mock, &happened, call).await.map_err(|why| format!("calls[{number}]: {why}"))?;
+    }
+    soon(|| compare_log(&mock, scenario)).await?;
+    printed += &format!("{:?} {:?} {:?} {:?}", router, router.policy(), router.take_notices(), router.health());
     printed += &Value::from_iter(mock.log().iter().map(locum::testkit::Seen::to_value)).to_string();
+    printed += &format!("{:?}", happened.lock().unwrap());
     match keys.iter().find(|key| printed.contains(*key)) {
         Some(_) => Err(format!("a key was printed: {printed}")),
         None => Ok(()),
     }
 }
 
-async fn one_call(router: &Router, call: &Value) -> Result<String, String> {
+/// What the router has told so far.
+type Happened = Arc<Mutex<Vec<Value>>>;
+
+/// Gives the configuration what a scenario need not say; all keys that are in it then.
+fn complete(config: &mut Value, mock: &Mock) -> Vec<String> {
+    // What others do must not matter here, nor the other way round.
+    config.as_object_mut().unwrap().entry("state").or_insert("router".into());
+    let mut keys = Vec::new();
+    for (name, provider) in config["providers"].as_object_mut().unwrap() {
+        let provider = provider.as_object_mut().unwrap();
+        provider.entry("base_url").or_insert_with(|| mock.url(name).into());
+        match provider.get("api_keys").and_then(Value::as_array) {
+            Some(several) => keys.extend(several.iter().filter_map(Value::as_str).map(str::to_owned)),
+            None => {
+                let key = format!("sk-conformance-{name}-do-not-print");
+                provider.entry("api_key").or_insert_with(|| key.clone().into());
+                keys.push(key);
+            }
+        }
+    }
+    keys
+}
+
+/// One entry of `calls`: the call is made as often as it says, and what is to be seen afterwards is looked at.
+async fn turn(router: &Router, mock: &Mock, happened: &Happened, call: &Value) -> Result<String, String> {
+    tokio::time::sleep(Duration::from_millis(call["wait_ms"].as_u64().unwrap_or_default())).await;
+    match &call["reset_health"] {
+        Value::Bool(true) => router.reset_health(None),
+        Value::String(model) => router.reset_health(Some(model)),
+        _ => {}
+    }
+    let told = happened.lock().unwrap().len();
+    let copies = match call["at_once"].as_u64() {
+        Some(copies) => try_join_all((0..copies).map(|_| spawned(router, call))).await?,
+        None => {
+            let mut copies = Vec::new();
+            for _ in 0..call["times"].as_u64().unwrap_or(1) {
+                copies.push(made(router, call).await?);
+            }
+            copies
+        }
+    };
     let expect = &call["expect"];
-    let begin = Instant::now();
-    let ended = if call.get("stream").is_some() { streamed(router, call).await } else { completed(router, call).await };
-    let took = begin.elapsed().as_secs_f64() * 1000.0;
-    let Ended { events, result, mut printed } = ended;
-    let outcome = match &result {
-        None => None,
-        Some(Ok(reply)) => Some(("reply", reply.to_value(), format!("{reply:?}"))),
-        Some(Err(error)) => Some(("error", error.to_value(), format!("{error:?} {error}"))),
-    };
-    if let Some((which, actual, debug)) = &outcome {
-        let within = |why| format!("{why}\n    in {actual}");
-        let Some(expected) = expect.get(which) else {
-            return Err(format!("ended with an unexpected {which}: {actual:#}"));
-        };
-        matches(actual, expected, which).map_err(within)?;
-        if let Some(expected) = expect.get("attempts") {
-            matches(&actual["attempts"], expected, "attempts").map_err(within)?;
+    if let Some(expected) = expect.get("health") {
+        let health: Value = router.health().iter().map(locum::CandidateHealth::to_value).collect();
+        matches(&health, expected, "health").map_err(|why| format!("{why}\n    in {health:#}"))?;
+    }
+    if let Some(expected) = expect.get("models") {
+        let mut counts = json!({});
+        for model in copies.iter().filter_map(|(_, model)| model.as_deref()) {
+            counts[model] = (counts[model].as_u64().unwrap_or_default() + 1).into();
         }
-        printed += &format!("{actual} {debug}");
-    } else if let Some(missing) = ["reply", "error", "attempts"].iter().find(|member| expect.get(**member).is_some()) {
-        return Err(format!("closed without {missing}"));
-    }
-    if let Some(expected) = expect.get("events") {
-        let events = merged(events);
-        matches(&events, expected, "events").map_err(|why| format!("{why}\n    in {events}"))?;
-    }
-    if expect["within_ms"].as_f64().is_some_and(|limit| took > limit) {
-        return Err(format!("took {took} ms, expected within {}", expect["within_ms"]));
-    }
-    if expect["not_before_ms"].as_f64().is_some_and(|limit| took < limit) {
-        return Err(format!("took {took} ms, expected not before {}", expect["not_before_ms"]));
-    }
-    Ok(printed)
-}
-
-/// How a call went.
-#[derive(Default)]
-struct Ended {
-    /// What came before its end.
-    events: Vec<Value>,
-    /// Nothing when the caller closed the stream.
-    result: Option<Result<Reply, Error>>,
-    /// What could be printed on the way.
-    printed: String,
-}
-
-/// When the caller of this call cancels it, if it does.
-fn cancel(call: &Value) -> Option<tokio::time::Sleep> {
-    call["cancel_after_ms"].as_u64().map(|ms| tokio::time::sleep(Duration::from_millis(ms)))
-}
-
-async fn completed(router: &Router, call: &Value) -> Ended {
-    let task = call["task"].as_str().unwrap();
-    let mut pending = router.complete_value(task, call["messages"].clone(), call["options"].clone());
-    if let Some(cancelled) = cancel(call) {
-        pending = pending.cancel_on(cancelled);
-    }
-    Ended { result: Some(pending.await), ..Ended::default() }
-}
-
-async fn streamed(router: &Router, call: &Value) -> Ended {
-    let task = call["task"].as_str().unwrap();
-    let mut events = router.stream_value(task, call["messages"].clone(), call["options"].clone());
-    if let Some(cancelled) = cancel(call) {
-        events = events.cancel_on(cancelled);
-    }
-    if call["stream"] == "text" {
-        return read_text(events.text(), call).await;
-    }
-    let mut caller = Caller::new(call);
-    let mut ended = Ended::default();
-    while let Some(event) = events.next().await {
-        ended.printed += &format!("{event:?} {events:?}");
-        match event {
-            Ok(Event::End(reply)) => {
-                ended.events.push(json!({"type": "end"}));
-                ended.result = Some(Ok(*reply));
-            }
-            Ok(event) => {
-                ended.events.push(event.to_value());
-                let content = matches!(event, Event::Text(_) | Event::Reasoning(_) | Event::ToolCallDelta(_));
-                if content && caller.closes().await {
-                    return ended;
-                }
-            }
-            Err(error) => ended.result = Some(Err(error)),
+        if counts != *expected {
+            return Err(format!("models: expected {expected}, found {counts}"));
         }
     }
-    ended
+    if let Some(expected) = expect["happened"].as_array() {
+        soon(|| in_order(happened.lock().unwrap().get(told..).unwrap_or_default(), expected)).await?;
+    }
+    soon(|| counts(mock, expect)).await?;
+    Ok(copies.into_iter().map(|(printed, _)| printed).collect())
 }
 
-async fn read_text(mut text: TextStream, call: &Value) -> Ended {
-    let mut caller = Caller::new(call);
-    let mut ended = Ended::default();
-    while let Some(piece) = text.next().await {
-        match piece {
-            Ok(piece) => {
-                ended.events.push(json!({"type": "text", "text": piece}));
-                if caller.closes().await {
-                    return ended;
-                }
-            }
-            Err(error) => ended.result = Some(Err(error)),
-        }
-    }
-    ended.printed = format!("{text:?}");
-    if ended.result.is_none() {
-        ended.result = text.reply().cloned().map(Ok);
-    }
-    ended
+/// The call as one of several that run at the same time.
+async fn spawned(router: &Router, call: &Value) -> Result<(String, Option<String>), String> {
+    let (router, call) = (router.clone(), call.clone());
+    tokio::spawn(async move { made(&router, &call).await }).await.map_err(|error| error.to_string())?
 }
 
-/// What a stream's caller does as content comes.
-struct Caller {
-    pause: Option<Duration>,
-    close_after: Option<u64>,
-    read: u64,
-}
-
-impl Caller {
-    fn new(call: &Value) -> Self {
-        let pause = call["pause_ms"].as_u64().map(Duration::from_millis);
-        Self { pause, close_after: call["close_after"].as_u64(), read: 0 }
-    }
-
-    /// Takes note of a content event; whether it was the last that the caller wants.
-    async fn closes(&mut self) -> bool {
-        self.read += 1;
-        if let Some(pause) = self.pause.take() {
-            tokio::time::sleep(pause).await;
-        }
-        self.close_after == Some(self.read)
-    }
-}
-
-/// The events with neighbours of one kind in one.
-fn merged(events: Vec<Value>) -> Value {
-    let mut list: Vec<Value> = Vec::new();
-    for event in events {
-        let member = match event["type"].as_str().unwrap() {
-            "text" | "reasoning" => "text",
-            "tool_call_delta" => "arguments",
-            _ => "",
-        };
-        let same = |last: &&mut Value| last["type"] == event["type"] && last["index"] == event["index"];
-        match list.last_mut().filter(|_| !member.is_empty()).filter(same) {
-            Some(last) => {
-                let joined = format!("{}{}", last[member].as_str().unwrap(), event[member].as_str().unwrap());
-                last[member] = joined.into();
-            }
-            None => list.push(event),
+/// Whether the expected events are among those told, in this order.
+fn in_order(told: &[Value], expected: &[Value]) -> Result<(), String> {
+    let mut rest = told.iter();
+    for (i, event) in expected.iter().enumerate() {
+        if !rest.any(|told| matches(told, event, "").is_ok()) {
+            let told: Vec<String> = told.iter().map(|told| format!("{}, {}", told["type"], told["message"])).collect();
+            return Err(format!("happened[{i}]: no {event} after those before it in\n    {}", told.join("\n    ")));
         }
     }
-    list.into()
+    Ok(())
 }
 
-async fn compare_log(mock: &Mock, scenario: &Value) -> Result<(), String> {
-    let compare = || {
-        let log: Vec<Value> = mock.log().iter().map(locum::testkit::Seen::to_value).collect();
-        let of = |name: &str| -> Value { log.iter().filter(|seen| seen["upstream"] == name).cloned().collect() };
-        for (name, count) in scenario["seen"].as_object().into_iter().flatten() {
-            let seen = of(name);
-            matches(&seen.as_array().unwrap().len().into(), count, &format!("seen.{name}"))?;
-        }
-        for (name, expected) in scenario["requests"].as_object().into_iter().flatten() {
-            matches(&of(name), expected, &format!("requests.{name}"))?;
-        }
-        Ok(())
-    };
-    // A close is noticed a moment after it was made.
+/// The requests of an upstream.
+fn requests(mock: &Mock, name: &str) -> Vec<Value> {
+    let log = mock.log();
+    log.iter().filter(|seen| seen.upstream == name).map(locum::testkit::Seen::to_value).collect()
+}
+
+/// Compares `seen`.
+fn counts(mock: &Mock, expect: &Value) -> Result<(), String> {
+    let expected = expect["seen"].as_object().into_iter().flatten();
+    expected
+        .into_iter()
+        .try_for_each(|(name, count)| matches(&requests(mock, name).len().into(), count, &format!("seen.{name}")))
+}
+
+fn compare_log(mock: &Mock, scenario: &Value) -> Result<(), String> {
+    counts(mock, scenario)?;
+    for (name, expected) in scenario["requests"].as_object().into_iter().flatten() {
+        matches(&requests(mock, name).into(), expected, &format!("requests.{name}"))?;
+    }
+    Ok(())
+}
+
+/// Waits for what is noticed a moment after it happened.
+async fn soon(compare: impl Fn() -> Result<(), String>) -> Result<(), String> {
     let begin = Instant::now();
     loop {
         match compare() {
             Ok(()) => return Ok(()),
-            Err(why) if begin.elapsed() > Duration::from_secs(1) => return Err(why),
+            Err(why) if begin.elapsed() > SOON => return Err(why),
             Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
         }
-    }
-}
-
-fn matches(actual: &Value, expected: &Value, path: &str) -> Result<(), String> {
-    let differs = || Err(format!("{path}: expected {expected}, found {actual}"));
-    match expected {
-        Value::Object(tests) if tests.len() == 1 && tests.keys().all(|key| key.starts_with('$')) => {
-            let (test, argument) = tests.iter().next().unwrap();
-            let holds = match test.as_str() {
-                "$contains" => actual.as_str().is_some_and(|text| text.contains(argument.as_str().unwrap())),
-                "$any" => !actual.is_null(),
-                "$absent" => actual.is_null(),
-                "$lte" => actual.as_f64().is_some_and(|number| number <= argument.as_f64().unwrap()),
-                "$gte" => actual.as_f64().is_some_and(|number| number >= argument.as_f64().unwrap()),
-                unknown => return Err(format!("{path}: unknown test {unknown}")),
-            };
-            if holds { Ok(()) } else { differs() }
-        }
-        Value::Object(members) => members
-            .iter()
-            .try_for_each(|(key, expected)| matches(&actual[key.as_str()], expected, &format!("{path}.{key}"))),
-        Value::Array(items) => match actual.as_array() {
-            Some(found) if found.len() == items.len() => items
-                .iter()
-                .zip(found)
-                .enumerate()
-                .try_for_each(|(i, (expected, actual))| matches(actual, expected, &format!("{path}[{i}]"))),
-            _ => differs(),
-        },
-        Value::Number(number) if actual.is_number() && actual.as_f64() == number.as_f64() => Ok(()),
-        _ if actual == expected => Ok(()),
-        _ => differs(),
     }
 }

@@ -95,10 +95,12 @@ impl Ladder {
     pub(super) fn granted(&mut self, turn: &mut Turn<'_>) {
         let has = self.waits().is_some_and(|(vitals, number)| turn.health.granted(vitals, number));
         if let Some(waiting) = self.waiting.take_if(|_| has) {
-            if let Some(candidate) = self.plan.candidates.get(waiting.candidate) {
-                turn.health.leave_queue(candidate.vitals, waiting.number);
-            }
+            let vitals = self.plan.candidates.get(waiting.candidate).map(|candidate| candidate.vitals);
             self.ask(waiting.candidate, turn);
+            // Given up only when it is taken: in between it would be free for the next who waits.
+            if let Some(vitals) = vitals {
+                turn.health.leave_queue(vitals, waiting.number);
+            }
         }
     }
 

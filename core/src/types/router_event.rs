@@ -163,7 +163,7 @@ impl std::fmt::Display for RouterEvent {
             Happening::HalfOpen => write!(f, "{model}: one call tries whether it is back"),
             Happening::Closed => write!(f, "{model} is back"),
             Happening::Cooled => write!(f, "{model} cools down for {} ms after {kind} ({scope})", ms(self.lasts)),
-            Happening::BudgetEmpty => write!(f, "{model} is not asked again: the retry budget is spent"),
+            Happening::BudgetEmpty => write!(f, "{model}: no retry and no hedge, since the retry budget is spent"),
         }
     }
 }
