@@ -268,23 +268,20 @@ pub(crate) fn wait<T: Send>(
     runtime: &Handle,
     call: impl Future<Output = T> + Send,
 ) -> PyResult<T> {
-    let outcome = if on_main_thread(py)? {
-        let mut call = pin!(call);
-        loop {
-            let turn = py.detach(|| runtime.block_on(async { timeout(SIGNAL_CHECK, call.as_mut()).await }));
-            match turn {
-                Ok(outcome) => break outcome,
-                Err(_) => {
-                    py.check_signals()?;
-                    desk.tell(py)?;
-                }
-            }
+    if !on_main_thread(py)? {
+        let outcome = py.detach(|| runtime.block_on(call));
+        return desk.tell(py).map(|()| outcome);
+    }
+    let mut call = pin!(call);
+    loop {
+        let turn = py.detach(|| runtime.block_on(async { timeout(SIGNAL_CHECK, call.as_mut()).await }));
+        // Also when it is over: the signal came while it was waited for.
+        py.check_signals()?;
+        desk.tell(py)?;
+        if let Ok(outcome) = turn {
+            return Ok(outcome);
         }
-    } else {
-        py.detach(|| runtime.block_on(call))
-    };
-    desk.tell(py)?;
-    Ok(outcome)
+    }
 }
 
 /// Only there does Python run signal handlers.

@@ -9,13 +9,14 @@ import json
 import logging
 import time
 import traceback
+from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from support import dumps, error_fields, eventually, plain, reply_fields
 
-from locum import ConfigError, LocumError, Reply, Router
+from locum import ConfigError, LocumError, Reply, Router, RouterEvent
 from locum.stream import Stream, TextStream
 from locum.testing import Mock
 
@@ -75,7 +76,9 @@ def prepare(scenario: dict[str, Any], mock: Mock) -> tuple[dict[str, Any], list[
     for name, provider in configuration["providers"].items():
         keys.append(f"sk-conformance-{name}-do-not-print")
         provider.setdefault("base_url", mock.url(name))
-        provider.setdefault("api_key", keys[-1])
+        if "api_keys" not in provider:
+            provider.setdefault("api_key", keys[-1])
+    configuration.setdefault("state", "router")
     return configuration, keys
 
 
@@ -169,7 +172,7 @@ def merged(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def compare(outcome: Reply | LocumError | None, call: dict[str, Any]) -> str:
     """Compares an outcome; answers with all that can be printed of it."""
-    expect = call["expect"]
+    expect: dict[str, Any] = call["expect"]
     if outcome is None:
         if "close_after" in call:
             return ""
@@ -182,11 +185,40 @@ def compare(outcome: Reply | LocumError | None, call: dict[str, Any]) -> str:
         which, fields = "reply", reply_fields(outcome)
         assert fields == outcome.to_dict()
         printed = dumps([repr(outcome), outcome.raw])
+    if which == "reply" and "models" in expect and "reply" not in expect:
+        expect = {**expect, "reply": {"model": fields["model"]}}
     assert which in expect, f"ended with an unexpected {which}: {fields}"
     matches(fields, expect[which], which)
     if "attempts" in expect:
         matches(fields["attempts"], expect["attempts"], "attempts")
     return printed + dumps(fields)
+
+
+def compare_seen(mock: Mock, expected: dict[str, Any]) -> None:
+    """Compares how many requests the upstreams saw."""
+
+    def counts() -> dict[str, int]:
+        return {name: sum(entry["upstream"] == name for entry in mock.log()) for name in expected}
+
+    try:
+        eventually(lambda: True if fits(counts(), expected) else None, within=1.0)
+    except AssertionError:
+        matches(counts(), expected, "seen")
+
+
+def compare_happened(told: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """The expected events are among those told, in this order."""
+    rest = iter(told)
+    for wanted in expected:
+        assert any(fits(event, wanted) for event in rest), f"happened: no {wanted} in order, only {told}"
+
+
+def fits(actual: Any, expected: Any) -> bool:
+    try:
+        matches(actual, expected, "")
+    except AssertionError:
+        return False
+    return True
 
 
 def compare_log(mock: Mock, scenario: dict[str, Any]) -> None:
@@ -195,8 +227,7 @@ def compare_log(mock: Mock, scenario: dict[str, Any]) -> None:
     def requests(name: str) -> list[dict[str, Any]]:
         return [entry for entry in mock.log() if entry["upstream"] == name]
 
-    for name, count in scenario.get("seen", {}).items():
-        assert len(requests(name)) == count, f"seen.{name}: {len(requests(name))} requests, expected {count}"
+    compare_seen(mock, scenario.get("seen", {}))
     for name, expected in scenario.get("requests", {}).items():
 
         def look(name: str = name, expected: Any = expected) -> bool | None:
@@ -225,30 +256,97 @@ def test_scenario(scenario: dict[str, Any], caplog: pytest.LogCaptureFixture) ->
             matches(error_fields(refused.value), scenario["config_error"], "config_error")
             printed = dumps([str(refused.value), refused.value.__dict__])
         else:
-            printed = run_calls(scenario, Router(configuration))
+            printed = run_calls(scenario, Router(configuration), mock)
             compare_log(mock, scenario)
         printed += dumps(mock.log()) + caplog.text
     for key in keys:
         assert key not in printed
 
 
-def run_calls(scenario: dict[str, Any], router: Router) -> str:
+def run_calls(scenario: dict[str, Any], router: Router, mock: Mock) -> str:
+    told: list[dict[str, Any]] = []
+    if any("happened" in call["expect"] for call in scenario["calls"]):
+        router.on_event(lambda event: told.append(event_dict(event)))
+
     async def run() -> str:
         printed = repr(router)
         for call in scenario["calls"]:
-            begin = time.perf_counter()
-            events: list[dict[str, Any]] = []
-            outcome = await make(router, call, events)
-            took = (time.perf_counter() - begin) * 1000
-            expect = call["expect"]
-            printed += compare(outcome, call) + dumps(events)
-            if "events" in expect:
-                matches(merged(events), expect["events"], "events")
-            assert took <= expect.get("within_ms", float("inf")), f"took {took} ms"
-            assert took >= expect.get("not_before_ms", 0), f"took only {took} ms"
+            await asyncio.sleep(call.get("wait_ms", 0) / 1000)
+            if reset := call.get("reset_health"):
+                router.reset_health(None if reset is True else reset)
+            told.clear()
+            if call.get("explain"):
+                printed += compare_explanation(router, call)
+                continue
+            models: list[str | None] = []
+            for _ in range(call.get("times", 1)):
+                copies = [run_call(router, call) for _ in range(call.get("at_once", 1))]
+                results = await asyncio.gather(*copies)
+                printed += dumps([text for text, _ in results])
+                models = [model for _, model in results]
+            printed += await compare_after(router, mock, call, told, models)
         return printed
 
     return asyncio.run(run())
+
+
+def event_dict(event: RouterEvent) -> dict[str, Any]:
+    fields = plain(event)
+    fields["from"] = fields.pop("from_")
+    return fields
+
+
+async def run_call(router: Router, call: dict[str, Any]) -> tuple[str, str | None]:
+    """Makes one call and compares it: what can be printed of it, and the model that answered."""
+    begin = time.perf_counter()
+    events: list[dict[str, Any]] = []
+    outcome = await make(router, call, events)
+    took = (time.perf_counter() - begin) * 1000
+    expect = call["expect"]
+    printed = compare(outcome, call) + dumps(events)
+    if "events" in expect:
+        matches(merged(events), expect["events"], "events")
+    assert took <= expect.get("within_ms", float("inf")), f"took {took} ms"
+    assert took >= expect.get("not_before_ms", 0), f"took only {took} ms"
+    return printed, outcome.model if isinstance(outcome, Reply) else None
+
+
+def compare_explanation(router: Router, call: dict[str, Any]) -> str:
+    options: dict[str, Any] = call.get("options", {})
+    try:
+        if unknown := set(options) - set(inspect.signature(router.explain).parameters):
+            with pytest.raises(TypeError, match=unknown.pop()):
+                router.explain(call["task"], call["messages"], **options)
+            getattr(router, "_native").explain(call["task"], call["messages"], options)
+        explanation = router.explain(call["task"], call["messages"], **options)
+    except LocumError as error:
+        matches(error_fields(error), call["expect"]["error"], "error")
+        return repr(error)
+    matches(plain(explanation), call["expect"]["explanation"], "explanation")
+    return repr(explanation)
+
+
+async def compare_after(
+    router: Router, mock: Mock, call: dict[str, Any], told: list[dict[str, Any]], models: list[str | None]
+) -> str:
+    """Compares what is to be seen once after a call and its copies."""
+    expect = call["expect"]
+    health = plain(router.health())
+    if "health" in expect:
+        matches(health, expect["health"], "health")
+    if "models" in expect:
+        assert Counter(models) == expect["models"]
+    if "happened" in expect:
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            try:
+                compare_happened(told, expect["happened"])
+                break
+            except AssertionError:
+                await asyncio.sleep(0.005)
+        compare_happened(told, expect["happened"])
+    compare_seen(mock, expect.get("seen", {}))
+    return dumps([health, told])
 
 
 def test_there_are_scenarios() -> None:

@@ -256,7 +256,7 @@ class RouterEvent(NamedTuple):
 class Percentiles(NamedTuple):
     """Percentiles of measured times in milliseconds, within one per cent."""
 
-    count: int
+    samples: int
     """Of how many times; older ones are forgotten."""
     p50: float
     p95: float

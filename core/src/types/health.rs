@@ -92,7 +92,7 @@ pub struct LastError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Percentiles {
     /// Of how many times; older ones are forgotten.
-    pub count: u64,
+    pub samples: u64,
     /// Half of them were shorter.
     pub p50: Duration,
     /// 95 in 100 were shorter.
@@ -141,7 +141,7 @@ impl LastError {
 impl Percentiles {
     fn to_value(self) -> Value {
         serde_json::json!({
-            "count": self.count, "p50": millis(self.p50), "p95": millis(self.p95), "p99": millis(self.p99),
+            "samples": self.samples, "p50": millis(self.p50), "p95": millis(self.p95), "p99": millis(self.p99),
         })
     }
 }

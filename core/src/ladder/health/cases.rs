@@ -346,7 +346,7 @@ fn times_are_within_a_per_cent_and_forget() {
     near(50, 750.0);
     near(95, 975.0);
     near(99, 995.0);
-    assert_eq!(times.report().unwrap().count, 500);
+    assert_eq!(times.report().unwrap().samples, 500);
 }
 
 #[test]

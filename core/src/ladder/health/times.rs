@@ -49,7 +49,7 @@ impl Times {
     pub(super) fn report(&self) -> Option<Percentiles> {
         let sketch = self.older.as_ref()?;
         Some(Percentiles {
-            count: sketch.count() as u64,
+            samples: sketch.count() as u64,
             p50: at(sketch, 50)?,
             p95: at(sketch, 95)?,
             p99: at(sketch, 99)?,
