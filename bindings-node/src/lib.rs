@@ -8,6 +8,7 @@
 #![allow(unreachable_pub)]
 
 mod command;
+mod events;
 mod mailbox;
 mod router;
 mod runtime;

@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
-use locum::{Reply, Router};
+use locum::{Level, Reply, Router};
 use napi::bindgen_prelude::{External, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
@@ -17,6 +18,7 @@ use napi_derive::napi;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use crate::events::Events;
 use crate::router::{Request, RouterHandle, Settlement};
 use crate::runtime::runtime;
 use crate::stream::{StreamHandle, batch};
@@ -41,6 +43,8 @@ struct Settled {
 struct Queue {
     wake: Wake,
     settled: Mutex<Vec<Settled>>,
+    /// The thread was woken for events, and has not come yet.
+    told: AtomicBool,
 }
 
 impl Queue {
@@ -51,6 +55,13 @@ impl Queue {
         drop(queue);
         if first {
             // It only fails when the JavaScript thread is ending, and then nobody waits any more.
+            self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Some router has events.
+    fn tell(&self) {
+        if !self.told.swap(true, Ordering::AcqRel) {
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
@@ -72,7 +83,10 @@ impl Mailbox {
     #[allow(clippy::needless_pass_by_value)]
     pub fn new(wake: Function<'_, (), ()>) -> napi::Result<Self> {
         let wake = wake.build_threadsafe_function().weak::<true>().build()?;
-        Ok(Self { queue: Arc::new(Queue { wake, settled: Mutex::default() }), under_way: HashMap::new() })
+        Ok(Self {
+            queue: Arc::new(Queue { wake, settled: Mutex::default(), told: AtomicBool::new(false) }),
+            under_way: HashMap::new(),
+        })
     }
 
     /// Starts a call. `request` is `{task, messages, options}` as JSON; `ticket` names the result, and the call in
@@ -99,9 +113,23 @@ impl Mailbox {
         }
     }
 
+    /// The events of a router. `wake` is called when there are some to take.
+    #[napi]
+    pub fn watch(&self, router: &RouterHandle) -> Events {
+        let queue = Arc::downgrade(&self.queue);
+        let wake = move || {
+            if let Some(queue) = queue.upgrade() {
+                queue.tell();
+            }
+        };
+        Events { queue: router.inner.queue_events(Level::Debug, wake) }
+    }
+
     /// Takes every result that has come.
     #[napi]
     pub fn drain(&mut self, env: &Env) -> Vec<Letter> {
+        // Before anything is taken: what is told from now on wakes the thread again.
+        self.queue.told.store(false, Ordering::Release);
         let settled = std::mem::take(&mut *self.queue.settled.lock().unwrap_or_else(PoisonError::into_inner));
         for done in &settled {
             self.under_way.remove(&done.ticket);

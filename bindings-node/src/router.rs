@@ -4,7 +4,7 @@ use locum::types::ParseError;
 use locum::{Error, ErrorKind};
 use napi::bindgen_prelude::{Either, External};
 use napi_derive::napi;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A router.
 #[napi(js_name = "Router")]
@@ -21,6 +21,33 @@ impl RouterHandle {
     #[napi]
     pub fn tasks(&self) -> Vec<String> {
         self.inner.tasks().map(str::to_owned).collect()
+    }
+
+    /// How every candidate is, as JSON.
+    #[napi]
+    pub fn health(&self) -> String {
+        let all: Vec<Value> = self.inner.health().iter().map(|candidate| candidate.to_value()).collect();
+        Value::from(all).to_string()
+    }
+
+    /// Forgets what speaks against candidates.
+    #[napi]
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn reset_health(&self, model: Option<String>) {
+        self.inner.reset_health(model.as_deref());
+    }
+
+    /// What the call `{task, messages, options}` would do, as JSON: `{explanation}` or `{error}`.
+    #[napi]
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn explain(&self, request: String) -> String {
+        let explained = Request::read(&request)
+            .and_then(|request| self.inner.explain_value(request.task, request.messages, request.options));
+        let envelope = match explained {
+            Ok(explanation) => json!({"explanation": explanation.to_value()}),
+            Err(error) => json!({"error": error.to_value()}),
+        };
+        envelope.to_string()
     }
 
     /// Warnings that nobody has taken yet.

@@ -33,7 +33,11 @@ async function play(scenario, t) {
   t.after(() => mock.close())
   const keys = names.map((name) => `sk-conformance-${name}-do-not-print`)
   const config = structuredClone(scenario.config)
-  names.forEach((name, i) => (config.providers[name] = { base_url: mock.url(name), api_key: keys[i], ...providers[name] }))
+  names.forEach((name, i) => {
+    const key = 'api_keys' in providers[name] ? {} : { api_key: keys[i] }
+    config.providers[name] = { base_url: mock.url(name), ...key, ...providers[name] }
+  })
+  config.state ??= 'router'
   const printed = []
   const warned = (warning) => printed.push(inspect(warning))
   process.on('warning', warned)
@@ -41,7 +45,9 @@ async function play(scenario, t) {
 
   const router = open(config, scenario.config_error, printed)
   if (router !== null) {
-    for (const [i, call] of (scenario.calls ?? []).entries()) await make(router, call, `calls[${i}]`, printed)
+    const told = []
+    if (scenario.calls?.some((call) => call.expect.happened)) router.onEvent((event) => told.push(event))
+    for (const [i, call] of (scenario.calls ?? []).entries()) await turn(router, mock, call, `calls[${i}]`, told, printed)
     await compareLog(mock, scenario)
     printed.push(inspect(router, { depth: 9, showHidden: true }))
   }
@@ -64,6 +70,81 @@ function open(config, expected, printed) {
   return router
 }
 
+/** A call with its copies, and what is to be seen once after them. */
+async function turn(router, mock, call, path, told, printed) {
+  const { expect } = call
+  if (call.wait_ms !== undefined) await pause(call.wait_ms)
+  if (call.reset_health) router.resetHealth(call.reset_health === true ? undefined : call.reset_health)
+  told.length = 0
+  if (call.explain) return explain(router, call, path, printed)
+  let models = []
+  for (let i = 0; i < (call.times ?? 1); i++) {
+    const copies = Array.from({ length: call.at_once ?? 1 }, () => make(router, call, path, printed))
+    models = await Promise.all(copies)
+  }
+  const health = router.health()
+  printed.push(JSON.stringify(health))
+  if (expect.health !== undefined) match(health, expect.health, `${path}.health`)
+  if (expect.models !== undefined) {
+    const counts = {}
+    for (const model of models) counts[model] = (counts[model] ?? 0) + 1
+    assert.deepEqual(counts, expect.models, `${path}.models`)
+  }
+  const seen = (name) => mock.log().filter((entry) => entry.upstream === name).length
+  await soon(() => {
+    let at = 0
+    for (const event of expect.happened ?? []) {
+      const found = told.findIndex((one, i) => i >= at && fits(one, event))
+      assert.ok(found >= 0, `${path}.happened: no ${inspect(event)} in order, only ${inspect(told)}`)
+      at = found + 1
+    }
+    for (const [name, count] of Object.entries(expect.seen ?? {})) match(seen(name), count, `${path}.seen.${name}`)
+  })
+  printed.push(inspect(told))
+}
+
+function explain(router, call, path, printed) {
+  let explanation
+  try {
+    explanation = router.explain(call.task, call.messages, call.options)
+  } catch (error) {
+    if (!(error instanceof LocumError)) throw error
+    printed.push(inspect(error))
+    match(error, call.expect.error, `${path}.error`)
+    return
+  }
+  printed.push(inspect(explanation, { depth: 9 }))
+  assert.ok(call.expect.explanation !== undefined, `${path}: explained unexpectedly`)
+  match(explanation, call.expect.explanation, `${path}.explanation`)
+}
+
+function fits(actual, expected) {
+  try {
+    match(actual, expected, '')
+    return true
+  } catch {
+    return false
+  }
+}
+
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** What must hold within a second. */
+async function soon(holds) {
+  const begin = performance.now()
+  for (;;) {
+    try {
+      return holds()
+    } catch (error) {
+      if (performance.now() - begin > 1000) throw error
+      await pause(5)
+    }
+  }
+}
+
+/** Makes one call and compares it; the model that answered. */
 async function make(router, call, path, printed) {
   const { expect } = call
   const options = { ...call.options }
@@ -97,11 +178,13 @@ async function make(router, call, path, printed) {
   }
   const shown = [inspect(result, { depth: 9 }), String(result), JSON.stringify(result), String(result.stack), result.trail()]
   printed.push(...shown, JSON.stringify(result.raw))
-  assert.ok(expect[which] !== undefined, `${path}: ended with an unexpected ${which}: ${shown[0]}`)
-  match(result, expect[which], `${path}.${which}`)
+  const free = which === 'reply' && expect.models !== undefined && expect.reply === undefined
+  assert.ok(free || expect[which] !== undefined, `${path}: ended with an unexpected ${which}: ${shown[0]}`)
+  if (!free) match(result, expect[which], `${path}.${which}`)
   if (expect.attempts !== undefined) match(result.attempts, expect.attempts, `${path}.attempts`)
   if (expect.within_ms !== undefined) assert.ok(took <= expect.within_ms, `${path}: took ${took} ms`)
   if (expect.not_before_ms !== undefined) assert.ok(took >= expect.not_before_ms, `${path}: took ${took} ms`)
+  return which === 'reply' ? result.model : null
 }
 
 /** Reads a stream as `call` says, adds what comes to `events`, and gives the reply. */
@@ -114,7 +197,7 @@ async function read(stream, call, events) {
     events.push(event)
     if (!content.includes(event.type)) continue
     contents += 1
-    if (contents === 1 && call.pause_ms !== undefined) await new Promise((resolve) => setTimeout(resolve, call.pause_ms))
+    if (contents === 1 && call.pause_ms !== undefined) await pause(call.pause_ms)
     if (contents === call.close_after) break
   }
   return stream.reply
@@ -134,19 +217,12 @@ function merged(events) {
 }
 
 async function compareLog(mock, scenario) {
-  const begin = performance.now()
-  for (;;) {
-    try {
-      const seen = (name) => mock.log().filter((entry) => entry.upstream === name)
-      for (const [name, count] of Object.entries(scenario.seen ?? {})) match(seen(name).length, count, `seen.${name}`)
-      for (const [name, list] of Object.entries(scenario.requests ?? {})) match(seen(name), list, `requests.${name}`)
-      return
-    } catch (error) {
-      // A close is noticed a moment after it was made.
-      if (performance.now() - begin > 1000) throw error
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  }
+  const seen = (name) => mock.log().filter((entry) => entry.upstream === name)
+  // A close is noticed a moment after it was made.
+  await soon(() => {
+    for (const [name, count] of Object.entries(scenario.seen ?? {})) match(seen(name).length, count, `seen.${name}`)
+    for (const [name, list] of Object.entries(scenario.requests ?? {})) match(seen(name), list, `requests.${name}`)
+  })
 }
 
 const TESTS = {

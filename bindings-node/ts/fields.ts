@@ -4,7 +4,16 @@
  *
  * @internal
  */
-import type { Attempt, Partial as Received, StreamEvent, Usage } from './types.js'
+import type {
+  Attempt,
+  CandidateHealth,
+  Explanation,
+  Partial as Received,
+  Percentiles,
+  RouterEvent,
+  StreamEvent,
+  Usage,
+} from './types.js'
 
 /** An object as the core wrote it. Its shape is proven by the tests, not by the compiler. */
 export type Wire = any
@@ -27,6 +36,7 @@ export function partial(wire: Wire): Received | null {
 export function attempts(wire: Wire[]): Attempt[] {
   return wire.map((line) => ({
     model: line.model,
+    key: line.key,
     outcome: line.outcome,
     kind: line.kind,
     subkind: line.subkind,
@@ -49,4 +59,75 @@ export function attempts(wire: Wire[]): Attempt[] {
 /** The others are the same in both languages. */
 export function event(wire: Wire): StreamEvent {
   return wire.type === 'usage' ? { type: 'usage', usage: usage(wire.usage) as Usage } : wire
+}
+
+export function routerEvent(wire: Wire): RouterEvent {
+  return {
+    type: wire.type,
+    level: wire.level,
+    atMs: wire.at_ms,
+    call: wire.call,
+    task: wire.task,
+    model: wire.model,
+    key: wire.key,
+    attempt: wire.attempt,
+    kind: wire.kind,
+    reason: wire.reason,
+    from: wire.from,
+    scope: wire.scope,
+    lastsMs: wire.lasts_ms,
+    retryAfterMs: wire.retry_after_ms,
+    latencyMs: wire.latency_ms,
+    message: wire.message,
+  }
+}
+
+export function health(wire: Wire): CandidateHealth {
+  return {
+    model: wire.model,
+    provider: wire.provider,
+    key: wire.key,
+    available: wire.available,
+    reason: wire.reason,
+    recoversMs: wire.recovers_ms,
+    breaker: wire.breaker,
+    cooldown: wire.cooldown && { scope: wire.cooldown.scope, kind: wire.cooldown.kind, leftMs: wire.cooldown.left_ms },
+    failures: wire.failures,
+    lastError: wire.last_error && { kind: wire.last_error.kind, message: wire.last_error.message, agoMs: wire.last_error.ago_ms },
+    inFlight: wire.in_flight,
+    maxConcurrency: wire.max_concurrency,
+    retriesLeft: wire.retries_left,
+    firstTokenMs: percentiles(wire.first_token_ms),
+    latencyMs: percentiles(wire.latency_ms),
+  }
+}
+
+function percentiles(wire: Wire): Percentiles | null {
+  return wire && { samples: wire.samples, p50: wire.p50, p95: wire.p95, p99: wire.p99 }
+}
+
+export function explanation(wire: Wire): Explanation {
+  return {
+    task: wire.task,
+    handedTo: wire.handed_to,
+    inputTokens: wire.input_tokens,
+    deadlineMs: wire.deadline_ms,
+    worstCaseMs: wire.worst_case_ms,
+    worstCaseCost: wire.worst_case_cost,
+    candidates: (wire.candidates as Wire[]).map((candidate) => ({
+      model: candidate.model,
+      provider: candidate.provider,
+      key: candidate.key,
+      kept: candidate.kept,
+      reason: candidate.reason,
+      startsMs: candidate.starts_ms,
+      attempts: candidate.attempts,
+      aloneMs: candidate.alone_ms,
+      timeoutMs: candidate.timeout_ms,
+      firstTokenMs: candidate.first_token_ms,
+      idleMs: candidate.idle_ms,
+      maxCost: candidate.max_cost,
+    })),
+    warnings: wire.warnings,
+  }
 }

@@ -9,6 +9,15 @@ import { join } from 'node:path'
 export interface RouterHandle {
   tasks(): string[]
   takeNotices(): string[]
+  health(): string
+  resetHealth(model: string | null): void
+  explain(request: string): string
+}
+
+/** The events of a router in the core. */
+export interface EventsHandle {
+  take(): string | null
+  listened(listened: boolean): void
 }
 
 /** A stream in the core. */
@@ -33,6 +42,7 @@ interface Mailbox {
   complete(router: RouterHandle, ticket: number, request: string): void
   read(stream: StreamHandle, ticket: number): void
   cancel(ticket: number): void
+  watch(router: RouterHandle): EventsHandle
   drain(): [ticket: number, envelope: string, settlement: Settlement | null][]
 }
 
@@ -64,13 +74,32 @@ export const addon = load()
 const waiting = new Map<number, (letter: Letter) => void>()
 let lastTicket = 0
 
+/** Those who take events. A router that is gone tells no more. */
+const watchers = new Set<WeakRef<Taker>>()
+
+interface Taker {
+  deliver(): void
+}
+
 const mailbox = new addon.Mailbox(() => {
-  for (const [ticket, envelope, settlement] of mailbox.drain()) {
+  const letters = mailbox.drain()
+  for (const watcher of watchers) {
+    const taker = watcher.deref()
+    if (taker) taker.deliver()
+    else watchers.delete(watcher)
+  }
+  for (const [ticket, envelope, settlement] of letters) {
     const settle = waiting.get(ticket)
     waiting.delete(ticket)
     settle?.({ envelope, settlement })
   }
 })
+
+/** The events of a router; `taker` is told when there are some to take, as long as somebody else holds it. */
+export function watch(router: RouterHandle, taker: Taker): EventsHandle {
+  watchers.add(new WeakRef(taker))
+  return mailbox.watch(router)
+}
 
 /** Makes a call. `request` is `{task, messages, options}` as JSON. When `signal` aborts, the core is told and settles it. */
 export async function send(router: RouterHandle, request: string, signal: AbortSignal | undefined): Promise<Letter> {

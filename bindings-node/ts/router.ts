@@ -3,13 +3,23 @@ import { fileURLToPath } from 'node:url'
 
 import { aborted, ask, warn } from './call.js'
 import { ConfigError, errorOf } from './errors.js'
-import type { Wire } from './fields.js'
+import { Watcher } from './events.js'
+import { explanation, health, type Wire } from './fields.js'
 import { Unwritable, write } from './json.js'
 import { type Letter, type RouterHandle, addon, send } from './native.js'
 import { Reply } from './reply.js'
 import { Source } from './source.js'
 import { Stream } from './stream.js'
-import type { Config, EitherCase, Message, Options, StreamOptions } from './types.js'
+import type {
+  CandidateHealth,
+  Config,
+  EitherCase,
+  Explanation,
+  Message,
+  Options,
+  RouterEvent,
+  StreamOptions,
+} from './types.js'
 
 /** A router of the core on its way into a `Router`. */
 class Opened {
@@ -21,6 +31,7 @@ let handleOf: (router: Router) => RouterHandle
 /** Completes tasks. Calls of one router share its connections. An idle router does not keep the process alive. */
 export class Router {
   readonly #handle: RouterHandle
+  #watcher: Watcher | undefined
 
   static {
     handleOf = (router) => router.#handle
@@ -89,6 +100,45 @@ export class Router {
    */
   stream(task: string, messages: string | readonly Message[], options?: StreamOptions | null): Stream {
     return new Stream(new Source(() => this.#handle, task, messages, options))
+  }
+
+  /**
+   * Tells what a call would do at this moment: which candidates it would ask, in which order, within which limits, whom it
+   * would pass over and why, and how long it takes and what it costs at worst. Nothing is sent, and nothing changes.
+   *
+   * @param messages OpenAI chat messages, or one string
+   * @throws {LocumError} as the call itself would before it asks anybody: unknown task, wrong options, input too long
+   */
+  explain(task: string, messages: string | readonly Message[], options?: Options | null): Explanation {
+    const { request } = ask(task, messages, options)
+    const { explanation: wire, error } = JSON.parse(this.#handle.explain(request)) as Wire
+    if (error) throw errorOf(error)
+    return explanation(wire)
+  }
+
+  /** How every candidate is, with each of its keys: circuit breaker, cooldown, last error, measured times. */
+  health(): CandidateHealth[] {
+    return (JSON.parse(this.#handle.health()) as Wire[]).map(health)
+  }
+
+  /**
+   * Forgets what speaks against candidates: cooldowns, open breakers, last errors. For whoever has mended what was wrong (paid
+   * a bill, allowed a key) and does not want to wait.
+   *
+   * @param model only this one, as `provider/model`
+   */
+  resetHealth(model?: string | null): void {
+    this.#handle.resetHealth(model ?? null)
+  }
+
+  /**
+   * Calls `listener` with everything that happens in this router's calls, in order, until what is returned is called. It is
+   * called while the calls run, in batches. What it throws becomes a process warning and ends no call.
+   */
+  onEvent(listener: (event: RouterEvent) => void): () => void {
+    if (typeof listener !== 'function') throw new TypeError('listener: expected a function')
+    this.#watcher ??= new Watcher(this.#handle)
+    return this.#watcher.listen(listener)
   }
 }
 

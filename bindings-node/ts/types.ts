@@ -151,6 +151,10 @@ export interface CommonOptions extends Params {
 
 /** What `locum.toml` holds, as an object. */
 export interface Config {
+  /** Who shares what is learned of the health of candidates: all routers of the process, or this one alone. */
+  state?: 'process' | 'router'
+  /** When a candidate's circuit breaker opens, and for how long. */
+  breaker?: EitherCase<{ failures?: number; openMs?: number; maxOpenMs?: number }>
   /** Not needed for a known kind with its usual environment variable. */
   providers?: Readonly<Record<string, EitherCase<ProviderConfig>>>
   models?: Readonly<Record<string, EitherCase<ModelConfig>>>
@@ -164,6 +168,10 @@ export interface ProviderConfig {
   baseUrl?: string
   /** `env:NAME`, `file:PATH`, or the key itself. */
   apiKey?: string
+  /** Several keys, in the order in which they are used. */
+  apiKeys?: readonly string[]
+  /** How many calls each key may have at a time. */
+  maxConcurrency?: number | 'auto'
   headers?: Readonly<Record<string, string>>
   allowHttp?: boolean
   connectTimeoutMs?: number
@@ -175,7 +183,9 @@ export interface ModelConfig extends Params {
   use: string
   timeoutMs?: number
   /** How long the first content of a stream may take. */
-  firstTokenMs?: number
+  firstTokenMs?: number | 'auto'
+  /** USD for a million tokens. */
+  price?: EitherCase<{ input: number; output: number; cachedInput?: number; cacheWrite?: number }>
   /** How long a stream may bring nothing. */
   idleMs?: number
   /** Whether the model continues an assistant message at the end of the chat, for `onBreak: 'resume'`. */
@@ -187,11 +197,19 @@ export interface ModelConfig extends Params {
 
 /** A kind of work, and who does it. */
 export interface TaskConfig extends Params {
-  /** An alias or `provider/model`. */
-  primary: string
+  /** An alias or `provider/model`; or several that share the work by their weights. */
+  primary: string | readonly { model: string; weight: number }[]
+  /** What calls must share to be given the same primary. */
+  sticky?: 'customer'
   fallback?: readonly string[]
   maxLatencyMs?: number
   maxInputTokens?: number
+  /** The task that takes calls whose input is larger. */
+  tooLong?: EitherCase<{ useTask: string }>
+  /** Whether a slow candidate is raced; otherwise it is cut when the next one starts. */
+  hedge?: boolean
+  /** When the next candidate starts beside a slow one: milliseconds, or a percentile of its own times, as `p95`. */
+  hedgeAfterMs?: number | `p${number}`
   allowFallback?: boolean
   retries?: number
   maxRetryWaitMs?: number
@@ -201,7 +219,7 @@ export interface TaskConfig extends Params {
   /** How providers are asked for answers that are wanted whole. */
   upstream?: Upstream
   onBreak?: OnBreak
-  firstTokenMs?: number
+  firstTokenMs?: number | 'auto'
   idleMs?: number
 }
 
@@ -230,6 +248,8 @@ export interface Partial {
 export interface Attempt {
   /** `provider/model`. */
   model: string
+  /** Which of the provider's keys, from 1; null where there is only one. */
+  key: number | null
   outcome: 'ok' | 'failed' | 'skipped' | 'cancelled' | 'hedged_out'
   kind: ErrorKind | null
   /** The kind's flavour: `connect`, `attempt`, `tpm`, … */
@@ -276,3 +296,135 @@ export type StreamEvent =
   | { type: 'usage'; usage: Usage }
   /** The answer is whole; nothing follows. */
   | { type: 'end'; reply: Reply }
+
+/** What is spoken against: a model with one key, a model whatever the key, a key whatever the model, a provider's address. */
+export type Scope = 'candidate' | 'model' | 'key' | 'provider'
+
+/** Something that happened in a call. It names tasks, models and errors, never what was asked or answered. */
+export interface RouterEvent {
+  type:
+    | 'attempt_started'
+    | 'attempt_answered'
+    | 'attempt_failed'
+    | 'switched'
+    | 'hedged'
+    | 'breaker_opened'
+    | 'half_open'
+    | 'closed'
+    | 'cooled'
+    | 'budget_empty'
+  /** How much it matters to an operator. */
+  level: 'debug' | 'info' | 'warning'
+  /** When, since the Unix epoch. */
+  atMs: number
+  /** Of which call; numbers count up from 1 in each router. */
+  call: number
+  task: string
+  /** The model it is about, as `provider/model`. */
+  model: string
+  /** Which of the provider's keys, from 1; null where there is only one. */
+  key: number | null
+  /** Which attempt of the call, from 0. */
+  attempt: number | null
+  /** The kind of failure behind it. */
+  kind: ErrorKind | null
+  /** Why, as a sentence. */
+  reason: string | null
+  /** The model that was asked before. */
+  from: string | null
+  /** What a breaker or cooldown is about. */
+  scope: Scope | null
+  /** How long a breaker is open or a cooldown lasts. */
+  lastsMs: number | null
+  /** How long the provider asked to wait. */
+  retryAfterMs: number | null
+  /** How long the attempt took. */
+  latencyMs: number | null
+  /** All of it, as a sentence. */
+  message: string
+}
+
+/** Percentiles of measured times in milliseconds, within one per cent. */
+export interface Percentiles {
+  /** Of how many times; older ones are forgotten. */
+  samples: number
+  p50: number
+  p95: number
+  p99: number
+}
+
+/** How a candidate is at one moment. */
+export interface CandidateHealth {
+  /** `provider/model`. */
+  model: string
+  provider: string
+  /** Which of the provider's keys, from 1; null where there is only one. */
+  key: number | null
+  /** Whether a call would try it now. */
+  available: boolean
+  /** Why not, or why another is asked first. */
+  reason: string | null
+  /** How long until it is tried again, where that is known. */
+  recoversMs: number | null
+  /** Its circuit breaker: calls pass, one call may pass to see whether it is back, no call passes. */
+  breaker: 'closed' | 'half_open' | 'open'
+  /** Its longest cooldown: a time in which it is not tried. */
+  cooldown: { scope: Scope; kind: ErrorKind; leftMs: number } | null
+  /** Failures in a row that count for the circuit breaker. */
+  failures: number
+  lastError: { kind: ErrorKind; message: string; agoMs: number } | null
+  /** Calls that its key has at this moment. */
+  inFlight: number
+  /** How many it may have, where that is limited. */
+  maxConcurrency: number | null
+  /** How many retries the provider's budget allows at once. */
+  retriesLeft: number
+  /** Its times to the first content of a stream. */
+  firstTokenMs: Percentiles | null
+  /** Its times to a whole answer. */
+  latencyMs: Percentiles | null
+}
+
+/** What awaits one candidate of a call. Times are in milliseconds. */
+export interface Prospect {
+  /** `provider/model`. */
+  model: string
+  provider: string
+  /** Which of the provider's keys, from 1; null where there is only one. */
+  key: number | null
+  /** Whether it would be asked. */
+  kept: boolean
+  /** Why not, or why last. */
+  reason: string | null
+  /** When it would be asked at the latest, as long as the others before it say nothing. */
+  startsMs: number | null
+  /** How often it would be asked at most. */
+  attempts: number
+  /** How long it would work alone before the next one is asked. */
+  aloneMs: number | null
+  /** The limit of one attempt. */
+  timeoutMs: number | null
+  /** The limit of a stream's first content. */
+  firstTokenMs: number | null
+  /** How long a stream may pause. */
+  idleMs: number
+  /** USD that it costs at most; null where its price or its output limit is unknown. */
+  maxCost: number | null
+}
+
+/** What a call would do at this moment. */
+export interface Explanation {
+  task: string
+  /** The task whose candidates take it, where the input is too long for its own. */
+  handedTo: string | null
+  /** About how many tokens the prompt has. */
+  inputTokens: number
+  deadlineMs: number | null
+  /** How long the call takes if every candidate is as slow or as broken as its limits allow. */
+  worstCaseMs: number
+  /** USD that such a call costs at most; null where a price or an output limit is unknown. */
+  worstCaseCost: number | null
+  /** In the order in which they would be asked. */
+  candidates: Prospect[]
+  warnings: string[]
+}
