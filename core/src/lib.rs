@@ -96,6 +96,22 @@
 //! Dropping a call closes its connections; [`Call::cancel_on`] does so too and keeps the trail. Warnings that an operator
 //! must see (a dead key, spent credit) go to `tracing`, each once, and into [`Reply::warnings`].
 //!
+//! # Knowing how candidates are
+//!
+//! What calls learn of a candidate decides how the next ones are made, across all routers of the process: cooldowns, circuit
+//! breakers, retry budgets, measured times. [`Router::health`] shows it, [`Router::explain`] tells what a call would do at this
+//! moment, and [`Router::on_event`] hears of it as it happens:
+//!
+//! ```no_run
+//! # fn health(router: locum::Router) -> Result<(), locum::Error> {
+//! router.on_event(|event| println!("{event}"));
+//! for candidate in router.health().iter().filter(|candidate| !candidate.available) {
+//!     println!("{}: {}", candidate.model, candidate.reason.as_deref().unwrap_or_default());
+//! }
+//! print!("{}", router.explain("support_chat", "My invoice is wrong")?);
+//! # Ok(()) }
+//! ```
+//!
 //! # Testing an application
 //!
 //! The feature `testkit` has scripted providers on loopback that answer, refuse, stall and break off as told:
