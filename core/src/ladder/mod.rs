@@ -9,6 +9,8 @@ mod backoff;
 mod bench;
 mod care;
 #[cfg(test)]
+mod care_cases;
+#[cfg(test)]
 mod cases;
 mod clock;
 mod decide;

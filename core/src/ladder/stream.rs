@@ -45,7 +45,6 @@ impl Ladder {
                 self.commit(attempt, turn);
             }
         } else if self.front == Some(candidate) {
-            self.hedge_at = None;
             self.race_at = match (self.race_at, self.deadline) {
                 // It is at work, and its words are what is waited for.
                 (_, None) if speech > Speech::Thought => None,
@@ -54,6 +53,10 @@ impl Ladder {
                 (Some(at), None) => Some(at.max(turn.now + THOUGHT)),
                 (at, _) => at,
             };
+            // Who wants the whole answer may still be hedged for it.
+            if self.plan.live || self.race_at.is_none() {
+                self.hedge_at = None;
+            }
         }
     }
 
