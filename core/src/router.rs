@@ -2,6 +2,7 @@
 
 mod call;
 mod explain;
+mod health;
 mod plan;
 mod seat;
 mod stream;
@@ -23,17 +24,13 @@ use self::watch::{Calls, teller};
 use crate::config::{Policy, Sharing, Task};
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
-use crate::ladder::health::Vitals;
 use crate::ladder::{Ladder, Plan, verdict};
-use crate::observe::{EventQueue, Notices, Watchers};
-use crate::route::{Choice, Route, estimate, keys, route};
+use crate::observe::{Notices, Watchers};
+use crate::route::{Choice, Route, estimate, route};
 use crate::state::{Members, State};
 use crate::transport::{Http, Transport};
 use crate::types::parse::did_you_mean;
-use crate::types::{
-    Amend, Attempt, CandidateHealth, FallbackOn, Level, Messages, Options, Outcome, ParseError, Reply, Request,
-    RouterEvent, Upstream,
-};
+use crate::types::{Amend, Attempt, FallbackOn, Messages, Options, Outcome, ParseError, Reply, Request, Upstream};
 
 /// Completes tasks. Cheap to clone; clones share connections and what was learned.
 #[derive(Clone)]
@@ -168,41 +165,6 @@ impl Router {
         EventStream::new(self.complete_value(task, messages, options))
     }
 
-    /// Calls `listener` with everything that happens in this router's calls, and its clones', from now on: attempts, switches,
-    /// hedges, breakers, cooldowns. It is called where the call runs, so it must be quick. The same goes to `tracing`.
-    pub fn on_event(&self, listener: impl Fn(&RouterEvent) + Send + Sync + 'static) {
-        self.inner.watchers.listen(listener);
-    }
-
-    /// The same in batches, for those who cannot be called from any thread: events from `least` on are kept until they are
-    /// taken, and `wake` is called when the first of them comes.
-    pub fn queue_events(&self, least: Level, wake: impl Fn() + Send + Sync + 'static) -> EventQueue {
-        let queue = EventQueue::new(least, wake);
-        self.inner.watchers.fill(queue.clone());
-        queue
-    }
-
-    /// How every candidate is, with each of its keys: circuit breaker, cooldown, last error, measured times.
-    #[must_use]
-    pub fn health(&self) -> Vec<CandidateHealth> {
-        let members = &self.inner.members;
-        let now = members.state.now();
-        let seats = self.seats();
-        members.state.with(|health| {
-            let report =
-                |(model, provider, key, vitals)| CandidateHealth { model, provider, key, ..health.report(vitals, now) };
-            seats.into_iter().map(report).collect()
-        })
-    }
-
-    /// Forgets what speaks against candidates: cooldowns, open breakers, last errors. For whoever has mended what was wrong
-    /// (paid a bill, allowed a key) and does not want to wait. `model`, as `provider/model`, limits it to one.
-    pub fn reset_health(&self, model: Option<&str>) {
-        let members = &self.inner.members;
-        let chosen = self.seats().into_iter().filter(|(name, ..)| model.is_none_or(|model| model == name));
-        members.state.with(|health| chosen.for_each(|(.., vitals)| health.reset(vitals)));
-    }
-
     /// Warnings for the operator that nobody has taken yet (a dead key, an unknown model, spent credit), each told once.
     /// They also go to `tracing`; the language bindings put them into the host's logging.
     #[must_use]
@@ -268,20 +230,6 @@ impl Router {
             cancelled,
         };
         Ok(Started { run: Run::new(job), task, choices, warnings })
-    }
-
-    /// Every candidate of the tasks with each of its keys, and where its health is kept.
-    fn seats(&self) -> Vec<(String, String, Option<u32>, Vitals)> {
-        let Inner { policy, members, .. } = &*self.inner;
-        let mut models = policy.tasks.values().flat_map(|task| &task.candidates).collect::<Vec<_>>();
-        models.sort_by_key(|model| model.name());
-        models.dedup_by_key(|model| model.name());
-        let seats = models.into_iter().flat_map(|model| {
-            let vitals = members.of(&model.name()).iter().copied();
-            let with_keys = keys(model).into_iter().map(|key| key.and_then(|key| key.number)).zip(vitals);
-            with_keys.map(|(key, vitals)| (model.name(), model.provider.name.clone(), key, vitals)).collect::<Vec<_>>()
-        });
-        seats.collect()
     }
 
     fn task(&self, name: &str) -> Result<&Arc<Task>, Error> {

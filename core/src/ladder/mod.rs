@@ -14,6 +14,7 @@ mod care_cases;
 mod cases;
 mod clock;
 mod decide;
+mod end;
 mod flight;
 pub mod health;
 mod machine;

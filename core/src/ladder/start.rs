@@ -144,6 +144,7 @@ impl Ladder {
             .map(|(attempt, _)| attempt)
             .collect();
         self.leave_queue(turn);
+        self.retry_at.take_if(|(candidate, _)| *candidate == slow);
         if cut.is_empty() {
             return self.start(next, turn);
         }

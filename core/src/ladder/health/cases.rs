@@ -8,7 +8,7 @@ use super::super::cases::{defaults, ms};
 use super::*;
 use crate::error::ErrorKind::{Auth, Connection, MalformedResponse, ModelNotFound, Overloaded, ProviderQuota};
 use crate::error::ErrorKind::{RateLimited, ServerError};
-use crate::types::BreakerState;
+use crate::types::{BreakerState, Concurrency};
 
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -10,6 +10,7 @@ mod cases;
 mod gate;
 #[cfg(test)]
 mod model;
+mod nouns;
 mod slots;
 mod standing;
 mod table;
@@ -25,138 +26,11 @@ use self::table::Table;
 use self::times::Times;
 use super::verdict::{Counts, Harm, verdict};
 use crate::error::ErrorKind;
-use crate::types::{self, Concurrency, Failure};
+use crate::types::{self, Failure};
 
+pub use self::nouns::{Change, Ended, Identity, Pause, Scope, Ticket, Vitals};
 pub(super) use self::standing::usual;
 pub use self::standing::{Standing, Why};
-
-/// How long something is shut after a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pause {
-    /// The first time; twice as long for each further time in a row.
-    pub first: Duration,
-    /// It never grows beyond this.
-    pub longest: Duration,
-    /// It is no shorter than this, even where the server asks for less.
-    pub least: Duration,
-    /// Whether one attempt alone tries afterwards what it is like, before everybody comes back.
-    pub single: bool,
-}
-
-/// What a failure speaks against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// This model with this key.
-    Candidate,
-    /// This model, whatever the key.
-    Model,
-    /// This key, whatever the model.
-    Key,
-    /// The provider's address.
-    Provider,
-}
-
-impl Scope {
-    /// `candidate`, `model`, `key` or `provider`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Candidate => "candidate",
-            Self::Model => "model",
-            Self::Key => "key",
-            Self::Provider => "provider",
-        }
-    }
-}
-
-/// What a candidate is known by.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// The provider's address.
-    pub provider: String,
-    /// The model's id there.
-    pub model: String,
-    /// Stands for the key.
-    pub key: u64,
-    /// Stands for all the keys of the account.
-    pub keys: u64,
-    /// How many calls the key may have at a time.
-    pub limit: Option<Concurrency>,
-}
-
-/// Where the health of a candidate is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Vitals {
-    provider: usize,
-    key: usize,
-    model: usize,
-    seat: usize,
-}
-
-/// The right to make one attempt; [`Health::finish`] takes it back.
-#[derive(Debug, Clone)]
-pub struct Ticket {
-    vitals: Vitals,
-    number: u64,
-    begun: Duration,
-    /// Whether its first content is waited for, and not its whole answer.
-    live: bool,
-}
-
-/// How an attempt ended.
-#[derive(Debug)]
-pub enum Ended<'a> {
-    /// With an answer.
-    Answered {
-        /// How long a whole answer took, where the caller's own time is not in it.
-        took: Option<Duration>,
-        /// How long the provider's limit leaves nothing for further calls.
-        spent: Option<Duration>,
-    },
-    /// With a failure.
-    Failed(&'a Failure),
-    /// It was too late: it had said nothing when its time was over.
-    Late {
-        /// How long it was waited for.
-        took: Duration,
-    },
-    /// Before it could show anything.
-    Gone {
-        /// How long it was waited for, where it might have taken longer than another candidate.
-        took: Option<Duration>,
-    },
-}
-
-/// What changed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Change {
-    /// A circuit breaker opened.
-    Opened {
-        /// Of what.
-        scope: Scope,
-        /// For how long.
-        time: Duration,
-    },
-    /// An attempt tries whether a candidate is back.
-    HalfOpen {
-        /// What was shut.
-        scope: Scope,
-    },
-    /// A candidate is back.
-    Closed {
-        /// What was shut.
-        scope: Scope,
-    },
-    /// A cooldown began, or became longer.
-    Cooled {
-        /// Of what.
-        scope: Scope,
-        /// For how long.
-        time: Duration,
-        /// Why.
-        kind: ErrorKind,
-    },
-}
 
 #[derive(Debug, Clone, Default)]
 struct Provider {

@@ -10,7 +10,7 @@ use super::super::bench::know;
 use super::super::cases::{ms, plan};
 use super::super::{Action, Answer, Event, Ladder, Note, Plan};
 use super::*;
-use crate::types::{Attempt, BreakerState, Finish, FinishReason, HedgeAfter, Outcome};
+use crate::types::{Attempt, BreakerState, Concurrency, Finish, FinishReason, HedgeAfter, Outcome};
 
 /// A candidate's life: how long it takes, and from when until when it is down, and how.
 #[derive(Debug, Clone)]
