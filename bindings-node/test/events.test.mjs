@@ -15,6 +15,15 @@ async function watched(t, script, task) {
   return { mock, router, told, takeBack }
 }
 
+/** The messages of the process's warnings from now on, until the test ends. */
+function warningsOf(t) {
+  const warnings = []
+  const warned = (warning) => warnings.push(warning.message)
+  process.on('warning', warned)
+  t.after(() => process.off('warning', warned))
+  return warnings
+}
+
 test('events come while the call runs', async (t) => {
   const { router, told } = await watched(t, { a: [{ silence: true }] }, { fallback: [] })
   const controller = new AbortController()
@@ -67,10 +76,7 @@ test('what a listener throws ends no call and keeps nothing from others', async 
   router.onEvent(() => {
     throw new Error('the own trouble of the listener')
   })
-  const warnings = []
-  const warned = (warning) => warnings.push(warning.message)
-  process.on('warning', warned)
-  t.after(() => process.off('warning', warned))
+  const warnings = warningsOf(t)
   const after = []
   router.onEvent((event) => after.push(event))
   await router.complete('support_chat', 'Hi')
@@ -78,6 +84,62 @@ test('what a listener throws ends no call and keeps nothing from others', async 
   await eventually(() => warnings.length === told.length, 'warnings')
   assert.ok(warnings.every((text) => text.includes('the own trouble of the listener')))
   assert.throws(() => router.onEvent('no function'), TypeError)
+})
+
+test('what cannot even be shown ends no call either', async (t) => {
+  const { router, told } = await watched(t, {})
+  const warnings = warningsOf(t)
+  const unshown = Object.defineProperty(new Error('unshown'), 'stack', {
+    get() {
+      throw new Error('no stack')
+    },
+  })
+  for (const thrown of [Object.create(null), unshown]) {
+    told.length = 0
+    const takeBack = router.onEvent(() => {
+      throw thrown
+    })
+    const after = []
+    const takeBackAfter = router.onEvent((event) => after.push(event))
+    await router.complete('support_chat', 'Hi', { signal: AbortSignal.timeout(5000) })
+    assert.deepEqual([told.length, after.length], [2, 2])
+    takeBack()
+    takeBackAfter()
+  }
+  await eventually(() => warnings.length === 4, 'warnings')
+  assert.ok(warnings.at(-1).endsWith('something that cannot be shown'))
+})
+
+test('who is taken back by another listener hears not even the event that is being told', async (t) => {
+  const { router } = await start(t, {})
+  const heard = []
+  let takeBack = () => {}
+  router.onEvent(() => takeBack())
+  takeBack = router.onEvent((event) => heard.push(event))
+  await router.complete('support_chat', 'Hi')
+  assert.deepEqual(heard, [])
+})
+
+test('events that nobody takes in time are dropped, and one warning tells how many', async (t) => {
+  const { mock } = await start(t, {})
+  const limited = config((name) => mock.url(name))
+  limited.providers.a.maxConcurrency = 8
+  const router = new Router({ ...limited, state: 'router' })
+  const warnings = warningsOf(t)
+  let heard = 0
+  router.onEvent(() => (heard += 1))
+  // Each has two events, and this thread takes none before all have been served.
+  const calls = Array.from({ length: 5100 }, () => router.complete('support_chat', 'Hi'))
+  const begin = performance.now()
+  const cell = new Int32Array(new SharedArrayBuffer(4))
+  while (mock.log().length < calls.length) {
+    assert.ok(performance.now() - begin < 60_000, `only ${mock.log().length} calls were served`)
+    Atomics.wait(cell, 0, 0, 100)
+  }
+  await Promise.all(calls)
+  await eventually(() => warnings.length > 0, 'a warning')
+  const dropped = warnings.map((text) => Number(/^(\d+) router events were dropped/.exec(text)?.[1]))
+  assert.deepEqual(dropped, [2 * calls.length - heard])
 })
 
 test('a listener keeps no process alive, and works in a worker', async (t) => {
@@ -108,6 +170,7 @@ test('health is shared by routers of the process unless they say otherwise', asy
   assert.equal(of(other, 'a/big').lastError.kind, 'server_error')
   assert.equal(of(other, 'b/small').latencyMs.samples, 3)
   assert.equal(of(own, 'a/big').breaker, 'closed')
+  assert.throws(() => other.resetHealth(5), TypeError)
   other.resetHealth('a/big')
   assert.equal(of(router, 'a/big').breaker, 'closed')
 })

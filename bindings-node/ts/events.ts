@@ -3,6 +3,8 @@
  *
  * @internal
  */
+import { inspect } from 'node:util'
+
 import { routerEvent, type Wire } from './fields.js'
 import { type EventsHandle, type RouterHandle, watch } from './native.js'
 import type { RouterEvent } from './types.js'
@@ -36,8 +38,10 @@ export class Watcher {
     const { events, dropped } = JSON.parse(batch) as { events: Wire[]; dropped: number }
     for (const wire of events) {
       const event = routerEvent(wire)
-      // A copy: who listens may take itself or others back.
-      for (const listener of [...this.#listeners.values()]) tell(listener, event)
+      // A copy: whoever comes while an event is told hears the next one. Who was taken back meanwhile hears no more.
+      for (const [number, listener] of [...this.#listeners]) {
+        if (this.#listeners.has(number)) tell(listener, event)
+      }
     }
     if (dropped > 0) process.emitWarning(`${dropped} router events were dropped: nobody took them in time`, 'LocumWarning')
   }
@@ -48,7 +52,15 @@ function tell(listener: Listener, event: RouterEvent): void {
   try {
     listener(event)
   } catch (error) {
-    const text = error instanceof Error ? (error.stack ?? String(error)) : String(error)
-    process.emitWarning(`a listener of router events threw: ${text}`, 'LocumWarning')
+    process.emitWarning(`a listener of router events threw: ${shown(error)}`, 'LocumWarning')
+  }
+}
+
+/** Anything can be thrown, also what cannot be shown; and nothing may be thrown here, where replies wait to be handed over. */
+function shown(error: unknown): string {
+  try {
+    return error instanceof Error ? (error.stack ?? String(error)) : inspect(error)
+  } catch {
+    return 'something that cannot be shown'
   }
 }

@@ -128,6 +128,7 @@ export class Router {
    * @param model only this one, as `provider/model`
    */
   resetHealth(model?: string | null): void {
+    if (model != null && typeof model !== 'string') throw new TypeError('model: expected a string')
     this.#handle.resetHealth(model ?? null)
   }
 
