@@ -4,6 +4,7 @@
 //! Events are made on tokio's threads, which only put them into a queue and ring the bells of the event loops that make calls.
 //! Whoever comes first takes what is there: a loop whose bell has rung, or a thread at the end of its blocking call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use locum::{EventQueue, Level, Router};
@@ -19,6 +20,8 @@ use crate::mailbox::Queue;
 pub(crate) struct Desk {
     pub(crate) router: Router,
     events: EventQueue,
+    /// Somebody tells a batch.
+    telling: AtomicBool,
     /// The event loops that have made calls.
     bells: Mutex<Vec<Weak<Queue>>>,
     /// The Python object, which knows who listens. It may be gone while its last calls end.
@@ -35,7 +38,7 @@ impl Desk {
                     desk.ring();
                 }
             });
-            Self { router, events, bells: Mutex::default(), owner }
+            Self { router, events, telling: AtomicBool::new(false), bells: Mutex::default(), owner }
         })
     }
 
@@ -45,11 +48,16 @@ impl Desk {
     }
 
     /// Rings at this loop, too, when there are events.
-    pub(crate) fn called_from(&self, queue: &Arc<Queue>) {
+    pub(crate) fn called_from(self: &Arc<Self>, queue: &Arc<Queue>) {
         let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
         if !bells.iter().any(|known| known.as_ptr() == Arc::as_ptr(queue)) {
             bells.retain(|known| known.strong_count() > 0);
             bells.push(Arc::downgrade(queue));
+            drop(bells);
+            // What waits already has rung, but not here.
+            if !self.events.is_empty() {
+                queue.events(self);
+            }
         }
     }
 
@@ -60,13 +68,23 @@ impl Desk {
         }
     }
 
-    /// Tells everything there is.
+    /// Tells everything there is, unless somebody is at it: a listener that makes a call, or another thread. Events are told in
+    /// order, so whoever is at it tells these too.
     pub(crate) fn tell(&self, py: Python<'_>) -> PyResult<()> {
         self.log_notices(py)?;
-        let (events, dropped) = self.events.take();
-        if events.is_empty() && dropped == 0 {
-            return Ok(());
+        while !self.events.is_empty() {
+            if self.telling.swap(true, Ordering::AcqRel) {
+                return Ok(());
+            }
+            let told = self.tell_batch(py);
+            self.telling.store(false, Ordering::Release);
+            told?;
         }
+        Ok(())
+    }
+
+    fn tell_batch(&self, py: Python<'_>) -> PyResult<()> {
+        let (events, dropped) = self.events.take();
         static DELIVER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let deliver = DELIVER.import(py, "locum._events", "deliver")?;
         let listeners = match self.owner.bind(py).upgrade() {

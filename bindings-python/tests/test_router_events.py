@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import weakref
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -91,6 +92,83 @@ def test_a_blocking_call_tells_while_it_runs() -> None:
         answered = one.complete_sync("chat", "Hi")
         assert answered.text == "Hello"
         assert seen
+
+
+def test_events_that_wait_already_wake_a_new_loop() -> None:
+    async def run(one: Router, told: list[RouterEvent]) -> None:
+        call = asyncio.create_task(one.complete("chat", "Hi"))
+        for _ in range(500):
+            if {event.call for event in told} == {1, 2}:
+                break
+            await asyncio.sleep(0.01)
+        assert {event.call for event in told} == {1, 2}
+        assert not call.done()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    with Mock({"a": [{"silence": True}]}) as mock:
+        one = router(mock, "a")
+        told: list[RouterEvent] = []
+        one.on_event(told.append)
+
+        def wait() -> None:
+            # Its thread tells of it only when the mock is closed.
+            with suppress(LocumError):
+                one.complete_sync("chat", "Hi")
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        eventually(lambda: mock.log() or None)
+        asyncio.run(run(one, told))
+    thread.join(10)
+
+
+def test_a_stream_that_outlives_its_router_tells_its_listeners() -> None:
+    with Mock({"a": []}) as mock:
+        told: list[RouterEvent] = []
+
+        def make() -> Any:
+            one = router(mock, "a")
+            one.on_event(told.append)
+            return one.stream("chat", "Hi")
+
+        stream = make()
+        gc.collect()
+        for _ in stream:
+            pass
+        assert [event.type for event in told] == ["attempt_started", "attempt_answered"]
+
+
+def test_a_listener_that_makes_a_call_does_not_upset_the_order() -> None:
+    with Mock({"a": DOWN, "b": []}) as mock:
+        one = router(mock, "a", "b", retries=0)
+        told: list[RouterEvent] = []
+
+        def listen(event: RouterEvent) -> None:
+            told.append(event)
+            if len(told) == 1:
+                one.complete_sync("chat", "Hi")
+
+        one.on_event(listen)
+        one.complete_sync("chat", "Hi")
+        assert [event.call for event in told] == sorted(event.call for event in told)
+        assert {event.call for event in told} == {1, 2}
+
+
+def test_an_exit_in_a_listener_comes_when_all_is_told() -> None:
+    with Mock({"a": []}) as mock:
+        one = router(mock, "a")
+        told: list[RouterEvent] = []
+
+        def leave(event: RouterEvent) -> None:
+            raise SystemExit(3)
+
+        one.on_event(leave)
+        one.on_event(told.append)
+        with pytest.raises(SystemExit):
+            one.complete_sync("chat", "Hi")
+        assert [event.type for event in told] == ["attempt_started", "attempt_answered"]
 
 
 def test_who_is_taken_back_hears_no_more() -> None:

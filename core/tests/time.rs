@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
-use locum::transport::{HeaderMap, HttpRequest, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
+use locum::transport::{HeaderMap, HeaderName, HttpRequest, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
 use locum::{ErrorKind, Event, OnBreak, Outcome, Policy, Router};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -21,6 +21,8 @@ enum Deed {
     /// After so many milliseconds, this status and these pieces of a body; an empty piece breaks the body off.
     Respond(u64, u16, Vec<&'static str>),
     Endless,
+    /// 429 with this `retry-after`, in seconds.
+    Limit(u64),
     Refuse(Phase),
     /// A stream: pieces, each after so many milliseconds; then silence. An empty piece breaks it off.
     Stream(Vec<(u64, &'static str)>),
@@ -47,6 +49,10 @@ impl Transport for Stage {
                     });
                     let body = pieces.chain(stream::pending()).boxed();
                     return Ok(HttpResponse { status: 200, headers: HeaderMap::new(), body });
+                }
+                Deed::Limit(seconds) => {
+                    let headers = [(HeaderName::from_static("retry-after"), seconds.into())].into_iter().collect();
+                    return Ok(HttpResponse { status: 429, headers, body: stream::empty().boxed() });
                 }
                 Deed::Refuse(phase) => {
                     return Err(TransportError { phase, message: "refused".into() });
@@ -334,4 +340,107 @@ async fn the_tokens_that_are_known_go_with_the_partial_text() {
     assert_eq!((error.kind(), error.subkind()), (ErrorKind::Timeout, Some("idle")));
     let (text, usage) = error.partial().unwrap();
     assert_eq!((text, usage.map(|usage| (usage.input, usage.output))), ("word", Some((7, 1))));
+}
+
+/// Who answered a call, or who was asked.
+async fn served(router: &Router) -> String {
+    router.complete("t", "Hi").await.unwrap().model
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limited_primary_is_passed_over_as_long_as_the_server_says() {
+    let stand_ins = (0..120).map(|_| answer(0));
+    let deeds: VecDeque<Deed> = [Deed::Limit(120)].into_iter().chain(stand_ins).chain([answer(0)]).collect();
+    let made = router(&json!({}), deeds);
+    let begin = Instant::now();
+    for _ in 0..120 {
+        let reply = made.complete("t", "Hi").await.unwrap();
+        assert_eq!(reply.model, "groq/b");
+        if begin.elapsed() > Duration::ZERO {
+            let left = Duration::from_secs(120) - begin.elapsed();
+            assert_eq!((reply.attempts[0].outcome, reply.attempts[0].retry_after), (Outcome::Skipped, Some(left)));
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!((served(&made).await.as_str(), begin.elapsed().as_secs()), ("openai/a", 120));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_wait_does_not_shorten_a_longer_one() {
+    // Alone, it is asked all the same.
+    let deeds = [Deed::Limit(120), Deed::Limit(1), answer(0), answer(0)];
+    let made = router(&json!({"fallback": [], "retries": 0}), deeds);
+    for _ in 0..2 {
+        assert_eq!(made.complete("t", "Hi").await.unwrap_err().kind(), ErrorKind::RateLimited);
+        sleep(Duration::from_secs(1)).await;
+    }
+    let left = |router: &Router| router.health()[0].cooldown.map(|cooldown| cooldown.left.as_secs());
+    assert_eq!(left(&made), Some(118));
+    served(&made).await;
+    assert_eq!(left(&made), Some(118), "nor does an answer before its end");
+    sleep(Duration::from_secs(118)).await;
+    assert_eq!(left(&made), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_primary_is_asked_three_times_and_then_seldom() {
+    let failed = || Deed::Respond(0, 500, vec!["{}"]);
+    let mut deeds: VecDeque<Deed> = (0..3).flat_map(|_| [failed(), answer(0)]).collect();
+    deeds.extend((0..9).map(|_| answer(0)));
+    let made = router(&json!({"retries": 0}), deeds);
+    for _ in 0..12 {
+        assert_eq!(served(&made).await, "groq/b");
+    }
+    assert_eq!(made.health().iter().find(|candidate| candidate.model == "openai/a").unwrap().breaker.as_str(), "open");
+
+    // A minute of calls, ten a second: it is asked after about 5, 10, 20, 20 seconds, each a fifth less at most.
+    let begin = Instant::now();
+    let minute: VecDeque<Deed> = std::iter::repeat_with(failed).take(700).collect();
+    let made = router(&json!({"retries": 0, "fallback": ["groq/b"]}), minute);
+    let mut asked = Vec::new();
+    while begin.elapsed() < Duration::from_secs(60) {
+        let error = made.complete("t", "Hi").await.unwrap_err();
+        if error.attempts()[0].outcome == Outcome::Failed && error.attempts()[0].model == "openai/a" {
+            asked.push(begin.elapsed().as_secs_f64());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!((6..=9).contains(&asked.len()), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_leaves_its_place_and_its_probe() {
+    let mut deeds: VecDeque<Deed> = (0..3).map(|_| Deed::Respond(0, 500, vec!["{}"])).collect();
+    deeds.extend([Deed::Silence, answer(0)]);
+    let made = router(&json!({"retries": 0, "fallback": []}), deeds);
+    for _ in 0..3 {
+        made.complete("t", "Hi").await.unwrap_err();
+    }
+    sleep(Duration::from_secs(5)).await;
+    let probe = tokio::time::timeout(Duration::from_secs(1), async { made.complete("t", "Hi").await }).await;
+    assert!(probe.is_err());
+    assert_eq!((made.health()[0].in_flight, made.health()[0].breaker.as_str()), (0, "half_open"));
+    assert!(made.health()[0].available);
+    served(&made).await;
+    assert_eq!(made.health()[0].breaker.as_str(), "closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_is_the_process_own_unless_the_configuration_says_otherwise() {
+    let config = |state: &str| {
+        json!({
+            "state": state,
+            "providers": {"openai": {"api_key": "k", "base_url": "https://shared.example/v1"}},
+            "tasks": {"t": {"primary": "openai/a", "retries": 0}},
+        })
+    };
+    let made = |state, deeds: Vec<Deed>| {
+        let stage = Stage { deeds: Mutex::new(deeds.into()) };
+        Router::with_transport(Policy::from_value(config(state)).unwrap(), Arc::new(stage))
+    };
+    let (one, other, own) = (made("process", vec![Deed::Limit(60)]), made("process", vec![]), made("router", vec![]));
+    one.complete("t", "Hi").await.unwrap_err();
+    assert_eq!([&one, &other, &own].map(|router| router.health()[0].available), [false, false, true]);
+    other.reset_health(Some("openai/a"));
+    assert!(one.health()[0].available);
 }

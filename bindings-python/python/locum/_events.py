@@ -20,7 +20,11 @@ logger = logging.getLogger("locum")
 def deliver(
     listeners: Sequence[Callable[[RouterEvent], object]], events: Sequence[Mapping[str, Any]], dropped: int
 ) -> None:
-    """Tells a batch of events, in order. What a listener raises is logged and keeps nothing from anybody."""
+    """Tells a batch of events, in order. What a listener raises is logged and keeps nothing from anybody.
+
+    What is no ordinary error, such as ``SystemExit``, is raised when all have heard all.
+    """
+    stop: BaseException | None = None
     for fields in events:
         message = fields["message"]
         logger.log(LEVELS[fields["level"]], "%s", message, extra={"event": fields})
@@ -32,5 +36,9 @@ def deliver(
                 listener(event)
             except Exception:
                 logger.exception("a listener of router events raised")
+            except BaseException as error:
+                stop = stop or error
     if dropped:
         logger.warning("%d router events were dropped: nobody took them in time", dropped)
+    if stop is not None:
+        raise stop

@@ -263,7 +263,7 @@ class Router:
                 "tool_call_deltas": tool_call_deltas,
             },
         )
-        return Stream(native)
+        return Stream(native, self._native)
 
     def explain(
         self,

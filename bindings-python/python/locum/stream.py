@@ -25,8 +25,10 @@ class Reading(Generic[T]):
 
     _only_text = False
 
-    def __init__(self, native: _core.Stream) -> None:
+    def __init__(self, native: _core.Stream, router: _core.Router | None = None) -> None:
         self._native = native
+        # Those who listen to its events are known to the router, which the caller may let go of.
+        self._router = router
 
     def __aiter__(self) -> Self:
         """Itself."""
@@ -160,8 +162,8 @@ class Stream(Reading[Event]):
     ...                 print(reply.model)
     """
 
-    def __init__(self, native: _core.Stream) -> None:
-        super().__init__(native)
+    def __init__(self, native: _core.Stream, router: _core.Router | None = None) -> None:
+        super().__init__(native, router)
         self._text: TextStream | None = None
 
     def text(self) -> TextStream:
@@ -174,7 +176,7 @@ class Stream(Reading[Event]):
         """
         if self._text is None:
             self._native.choose_text()
-            self._text = TextStream(self._native)
+            self._text = TextStream(self._native, self._router)
         return self._text
 
     def __repr__(self) -> str:

@@ -73,6 +73,12 @@ impl EventQueue {
         }
     }
 
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner).events.is_empty()
+    }
+
     /// Takes the events that wait, and how many were dropped since the last time.
     #[must_use]
     pub fn take(&self) -> (Vec<RouterEvent>, u64) {
