@@ -134,7 +134,8 @@ export class Router {
 
   /**
    * Calls `listener` with everything that happens in this router's calls, in order, until what is returned is called. It is
-   * called while the calls run, in batches. What it throws becomes a process warning and ends no call.
+   * called while the calls run, in batches. What it throws becomes a process warning and ends no call; the
+   * promise of an async listener is its own.
    */
   onEvent(listener: (event: RouterEvent) => void): () => void {
     if (typeof listener !== 'function') throw new TypeError('listener: expected a function')
