@@ -190,13 +190,20 @@ impl Play {
         }
     }
 
+    /// Whether a call asks somebody although nobody is well: that needs no leave.
+    fn forced(&self, number: usize) -> bool {
+        let lines = self.calls[number].ladder.attempts();
+        let skipped = lines.iter().filter(|line| line.outcome == Outcome::Skipped).count();
+        skipped + 1 >= self.plan.candidates.len() && lines.len() == skipped + 1
+    }
+
     /// Follows which attempts are probes of a circuit breaker.
     fn note(&mut self, number: usize, now: Duration) {
         let mut probing = None;
         for note in self.calls[number].ladder.notes() {
             match note {
                 Note::Changed { candidate, change: Change::HalfOpen { .. } } => probing = Some(candidate),
-                Note::Started { attempt, candidate } if probing == Some(candidate) => {
+                Note::Started { attempt, candidate } if probing == Some(candidate) && !self.forced(number) => {
                     self.history.probes[candidate].push((number, attempt));
                     probing = None;
                     self.history.most_probes = self.history.most_probes.max(self.history.probes[candidate].len());
