@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::bench::{Bench, know};
 use super::cases::{answered, failed, ms, plan, start};
-use super::health::{Ended, Health};
+use super::health::{Ended, Health, Identity, Ticket};
 use super::*;
 use crate::error::ErrorKind::{Auth, RateLimited, ServerError};
-use crate::types::{FinishReason, FirstToken, HedgeAfter, Outcome, Upstream};
+use crate::types::{Concurrency, Failure, FinishReason, FirstToken, HedgeAfter, Outcome, Upstream};
 
 /// Health in which a candidate has taken so long, twenty times, to its first content and to its answer.
 fn learned(plan: &mut Plan, candidate: usize, first: u64, total: u64) -> Health {
@@ -127,4 +127,47 @@ fn a_call_that_ends_gives_back_what_it_holds() {
         assert_eq!(bench.health.report(vitals, ms(0)).in_flight, 0);
     }
     assert_eq!(bench.health.report(first, ms(0)).failures, 1, "it was late, and not by the caller's hurry");
+}
+
+/// Candidates with one place each, of which each is taken by another call.
+fn full(plan: &mut Plan) -> (Health, Vec<Ticket>) {
+    let mut health = Health::default();
+    know(plan, &mut health);
+    for candidate in &plan.candidates {
+        let (provider, model) = (candidate.provider.to_string(), candidate.name.to_string());
+        health.join(Identity { provider, model, key: 0, keys: 0, limit: Some(Concurrency::Fixed(1)) });
+    }
+    let all: Vec<_> = plan.candidates.iter().map(|candidate| candidate.vitals).collect();
+    let tickets = all.into_iter().map(|vitals| health.take(vitals, false, ms(0), &mut Vec::new())).collect();
+    (health, tickets)
+}
+
+#[test]
+fn who_went_down_while_its_place_was_waited_for_is_passed_over() {
+    for (candidates, expected) in [(2, 1), (1, 0)] {
+        let mut plan = plan(candidates);
+        let breaker = plan.breaker;
+        let (health, tickets) = full(&mut plan);
+        let (own, first) = (plan.candidates[0].vitals, tickets[0].clone());
+        let mut bench = Bench::with(plan, health, 7);
+        assert!(bench.step(Event::Begin, ms(0)).is_empty(), "it waits");
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut end = |health: &mut Health, ticket: &Ticket, ended: &Ended<'_>| {
+            health.finish(ticket, ended, ms(10), &breaker, &mut rng, &mut Vec::new());
+        };
+        let down = Failure::new(ServerError, "down");
+        for _ in 0..2 {
+            let ticket = bench.health.take(own, false, ms(5), &mut Vec::new());
+            end(&mut bench.health, &ticket, &Ended::Failed(&down));
+        }
+        // The last failure opens the circuit and gives the place to who waits.
+        end(&mut bench.health, &first, &Ended::Failed(&down));
+        if let Some(second) = tickets.get(1) {
+            end(&mut bench.health, second, &Ended::Gone { took: None });
+        }
+        let asked = bench.step(Event::Woken, ms(20));
+        assert_eq!(asked, [start(0, expected)], "of {candidates}: alone, it is asked all the same");
+        let skipped = bench.attempts().iter().filter(|line| line.outcome == Outcome::Skipped).count();
+        assert_eq!(skipped, candidates - 1);
+    }
 }

@@ -169,7 +169,7 @@ impl Ladder {
     }
 
     /// Puts a candidate that is not well on the trail, once.
-    fn pass_over(&mut self, index: usize, turn: &Turn<'_>) {
+    pub(super) fn pass_over(&mut self, index: usize, turn: &Turn<'_>) {
         let standing = self.standing(index, turn);
         let first_time = self.seats.get_mut(index).is_some_and(|seat| !std::mem::replace(&mut seat.passed, true));
         if let Some(candidate) = self.plan.candidates.get(index).filter(|_| first_time) {

@@ -361,7 +361,7 @@ impl Ladder {
     }
 
     /// Whether anything else may still bring an answer.
-    fn busy(&self) -> bool {
+    pub(super) fn busy(&self) -> bool {
         self.retry_at.is_some() || self.waiting.is_some() || self.flying().next().is_some()
     }
 

@@ -96,11 +96,31 @@ impl Ladder {
         let has = self.waits().is_some_and(|(vitals, number)| turn.health.granted(vitals, number));
         if let Some(waiting) = self.waiting.take_if(|_| has) {
             let vitals = self.plan.candidates.get(waiting.candidate).map(|candidate| candidate.vitals);
-            self.ask(waiting.candidate, turn);
+            self.seated(waiting.candidate, turn);
             // Given up only when it is taken: in between it would be free for the next who waits.
             if let Some(vitals) = vitals {
                 turn.health.leave_queue(vitals, waiting.number);
             }
+        }
+    }
+
+    /// Asks who has got a place; or somebody else, where it went down while its place was waited for.
+    fn seated(&mut self, candidate: usize, turn: &mut Turn<'_>) {
+        if !matches!(self.standing(candidate, turn), Standing::Shut { .. }) {
+            return self.ask(candidate, turn);
+        }
+        let next = if self.halted { None } else { self.next_candidate(None, false, turn) };
+        if next.is_none() && self.flights.is_empty() {
+            return self.ask(candidate, turn);
+        }
+        self.pass_over(candidate, turn);
+        match next {
+            Some(next) => {
+                self.notes.push(Note::Switched { from: self.index(candidate), to: self.index(next) });
+                self.start(next, turn);
+            }
+            None if self.busy() => {}
+            None => self.give_up(turn),
         }
     }
 

@@ -311,6 +311,19 @@ fn places_are_given_in_turn() {
 }
 
 #[test]
+fn a_router_without_a_limit_does_not_lift_anothers() {
+    let mut ward = Ward::new();
+    let limited = Identity { limit: Some(Concurrency::Fixed(2)), ..who("c", 9) };
+    let limit = |ward: &Ward, vitals| ward.health.report(vitals, s(0)).max_concurrency;
+    let (one, other) = (ward.health.join(limited), ward.health.join(who("c", 9)));
+    assert_eq!(limit(&ward, other), Some(2));
+    ward.health.leave(one);
+    ward.health.leave(other);
+    let later = ward.health.join(who("c", 9));
+    assert_eq!(limit(&ward, later), None, "when nobody is left, it is gone");
+}
+
+#[test]
 fn a_limit_that_finds_itself() {
     let mut ward = Ward::new();
     let auto = ward.health.join(Identity { limit: Some(Concurrency::Auto), ..who("c", 9) });

@@ -99,7 +99,9 @@ impl Health {
         let provider = self.providers.join(who.provider);
         let key = self.keys.join((provider, who.key));
         let model = self.models.join((provider, who.model, who.keys));
-        if let Some(key) = self.keys.get_mut(key) {
+        // A router without a limit does not lift the one that another has set.
+        let alone = self.keys.users(key) == 1;
+        if let Some(key) = self.keys.get_mut(key).filter(|_| alone || who.limit.is_some()) {
             key.slots.set(who.limit);
         }
         Vitals { provider, key, model, seat: self.seats.join((model, key)) }

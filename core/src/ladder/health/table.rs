@@ -63,6 +63,10 @@ impl<K: Clone + Eq + Hash, V: Default> Table<K, V> {
         }
     }
 
+    pub(super) fn users(&self, number: usize) -> usize {
+        self.entries.get(number).and_then(Option::as_ref).map_or(0, |entry| entry.users)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.numbers.len()
     }
