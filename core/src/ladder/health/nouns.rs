@@ -68,7 +68,7 @@ pub struct Vitals {
     pub(super) seat: usize,
 }
 
-/// The right to make one attempt; [`Health::finish`] takes it back.
+/// The right to make one attempt; [`Health::finish`](super::Health::finish) takes it back.
 #[derive(Debug, Clone)]
 pub struct Ticket {
     pub(super) vitals: Vitals,
