@@ -54,6 +54,36 @@ fn check_takes_the_file_as_it_comes() {
 }
 
 #[test]
+fn explain_tells_what_a_call_would_do() {
+    let path = file(
+        "explain.toml",
+        "[models.big]\nuse = \"vllm/big\"\nprice = { input = 2, output = 10 }\nmax_output_tokens = 1000\n\
+         [tasks.t]\nprimary = \"big\"\nfallback = [\"xai/x\", \"ollama/small\"]\nmax_latency_ms = 8000\n",
+    );
+    let explain = |more: &[&str]| {
+        let Output { status, stdout, stderr } =
+            locum(&[&["explain", "t", "-c", &path], more].concat()).env_remove("XAI_API_KEY").output().unwrap();
+        (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    };
+    let (code, table, _) = explain(&[]);
+    let words = |line: usize| table.lines().nth(line).unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(code, Some(0));
+    assert_eq!(words(1)[..8], ["vllm/big", "2", "times", "at", "most", "0", "4000", "0.020024"]);
+    assert_eq!(words(2)[..4], ["xai/x", "skipped", "0.000000", "no"]);
+    assert_eq!(words(3)[..6], ["ollama/small", "2", "times", "at", "most", "4000"]);
+    assert!(table.ends_with("at worst: 8000 ms, unknown\n"), "{table}");
+
+    let (code, text, _) = explain(&["--json", "--timeout-ms", "500"]);
+    let explanation: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, explanation["deadline_ms"].as_f64()), (Some(0), Some(500.0)));
+    assert_eq!(explanation["candidates"][1]["kept"], false);
+
+    let (code, nothing, problem) = run(&["explain", "u", "-c", &path]);
+    assert_eq!((code, nothing.as_str()), (Some(1), ""));
+    assert!(problem.contains("unknown task \"u\""), "{problem}");
+}
+
+#[test]
 fn a_reader_that_leaves_is_no_panic() {
     let path = file("pipe.mock.json", r#"{"a": []}"#);
     let mut child = locum(&["mock", &path]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

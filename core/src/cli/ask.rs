@@ -37,12 +37,8 @@ impl Ask {
         let Some(message) = message_or_stdin(self.message) else {
             return Ok(FAILED);
         };
-        let router = match self.source.router() {
-            Ok(router) => router,
-            Err(error) => {
-                eprintln!("{}", error.message());
-                return Ok(FAILED);
-            }
+        let Some(router) = self.source.router() else {
+            return Ok(FAILED);
         };
         let options = json!({"model": self.model, "timeout_ms": self.timeout_ms});
         let cancelled = async {

@@ -20,12 +20,8 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self) -> io::Result<i32> {
-        let router = match self.source.or(self.file.as_ref()).router() {
-            Ok(router) => router,
-            Err(error) => {
-                eprintln!("{}", error.message());
-                return Ok(FAILED);
-            }
+        let Some(router) = self.source.or(self.file.as_ref()).router() else {
+            return Ok(FAILED);
         };
         let mut out = io::stdout();
         let policy = router.policy();

@@ -12,7 +12,6 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::Error;
 use crate::router::Router;
 
 /// It did what was asked.
@@ -58,11 +57,13 @@ impl Source {
         Self { config: self.config.as_ref().or(file).cloned() }
     }
 
-    fn router(&self) -> Result<Router, Error> {
-        match &self.config {
+    /// The router; nothing where the configuration has problems, which are told.
+    fn router(&self) -> Option<Router> {
+        let opened = match &self.config {
             Some(path) => Router::from_file(path),
             None => Router::from_default(),
-        }
+        };
+        opened.map_err(|error| eprintln!("{}", error.message())).ok()
     }
 }
 
