@@ -1,5 +1,5 @@
 // The usual failures of a primary, one after the other, and what becomes of each call.
-import { complete, LocumError } from 'locum'
+import { LocumError, Router } from 'locum'
 
 const situations = [
   'all is well',
@@ -9,10 +9,13 @@ const situations = [
   'the primary is silent',
   'everything fails',
 ]
+const router = Router.fromDefault()
 for (const what of situations) {
   console.log(`\n▸ ${what}`)
+  // Otherwise a primary that just failed would be passed over for a while.
+  router.resetHealth()
   try {
-    const reply = await complete('support_chat', 'My invoice is wrong.', { timeoutMs: 1000 })
+    const reply = await router.complete('support_chat', 'My invoice is wrong.', { timeoutMs: 1000 })
     console.log(`${reply.trail()}${reply.text} — ${reply.model}`)
   } catch (error) {
     if (!(error instanceof LocumError)) throw error

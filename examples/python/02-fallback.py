@@ -15,10 +15,13 @@ SITUATIONS = [
 
 
 async def main() -> None:
+    router = locum.Router.from_default()
     for what in SITUATIONS:
         print(f"\n▸ {what}")
+        # Otherwise a primary that just failed would be passed over for a while.
+        router.reset_health()
         try:
-            reply = await locum.complete("support_chat", "My invoice is wrong.", timeout_ms=1000)
+            reply = await router.complete("support_chat", "My invoice is wrong.", timeout_ms=1000)
             print(f"{reply.trail()}{reply.text} — {reply.model}")
         except locum.LocumError as error:
             print(f"{error.trail()}{error}")

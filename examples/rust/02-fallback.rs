@@ -16,6 +16,8 @@ async fn main() -> Result<(), locum::Error> {
         "everything fails",
     ] {
         println!("\n▸ {what}");
+        // Otherwise a primary that just failed would be passed over for a while.
+        router.reset_health(None);
         let call = router.complete("support_chat", "My invoice is wrong.").timeout(Duration::from_millis(1000));
         match call.await {
             Ok(reply) => println!("{}{} — {}", reply.trail(), reply.text(), reply.model),
