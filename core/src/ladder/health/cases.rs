@@ -278,6 +278,10 @@ fn a_limit_that_is_used_up_puts_last() {
     ward.end(&ticket, &Ended::Answered { took: None, spent: Some(s(30)) }, s(1));
     assert_eq!(ward.standing(ward.a, s(2)), Standing::Low { until: s(31) });
     assert!(ward.ready(ward.a, s(31)) && ward.ready(ward.b, s(2)));
+    // A header may say anything.
+    let ticket = ward.begin(ward.a, s(40));
+    ward.end(&ticket, &Ended::Answered { took: None, spent: Some(Duration::MAX) }, s(41));
+    assert!(matches!(ward.standing(ward.a, s(42)), Standing::Low { .. }));
 }
 
 #[test]

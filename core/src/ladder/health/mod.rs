@@ -202,7 +202,8 @@ impl Health {
             provider.breaker.succeeded(ticket.begun, now);
         }
         if let Some((seat, spent)) = self.seats.get_mut(seat).zip(spent) {
-            seat.low = now + spent;
+            // No header is believed beyond what a clock can tell.
+            seat.low = now.saturating_add(spent);
         }
     }
 
