@@ -94,6 +94,31 @@ fn a_failure_that_surfaces_ends_those_behind_it_but_not_those_before() {
 }
 
 #[test]
+fn nobody_behind_a_failure_that_surfaces_is_asked_again() {
+    let mut ladder = begun(plan(3));
+    assert_eq!(ladder.step(Event::Woken, ms(5_000)), [start(1, 1)]);
+    assert_eq!(ladder.step(Event::Woken, ms(7_500)), [start(2, 2)]);
+    assert!(ladder.step(failed(2, ServerError), ms(7_510)).is_empty(), "it waits to be asked again");
+    assert!(ladder.wake_at().unwrap() < ms(8_000));
+    assert!(ladder.step(failed(1, InvalidRequest), ms(7_511)).is_empty());
+    assert_eq!(ladder.wake_at(), Some(ms(10_000)));
+    assert_eq!(ladder.step(answered(0, FinishReason::Stop), ms(9_000)), [Action::Deliver { attempt: 0 }]);
+}
+
+#[test]
+fn a_primary_that_waits_to_be_asked_again_is_asked_after_a_failure_that_surfaces_behind_it() {
+    let mut ladder = begun(Plan { deadline: Some(ms(17_142)), ..plan(2) });
+    let later =
+        Failure { retry_after: Some(ms(8_572)), should_retry: Some(true), ..Failure::new(InvalidRequest, "no") };
+    assert!(ladder.step(Event::Failed { attempt: 0, failure: later }, ms(0)).is_empty());
+    assert_eq!(ladder.step(Event::Woken, ms(8_571)), [start(1, 1)]);
+    assert!(ladder.step(failed(1, InvalidRequest), ms(8_571)).is_empty());
+    assert_eq!(ladder.step(Event::Woken, ms(8_572)), [start(2, 0)]);
+    let end = ladder.step(failed(2, ServerError), ms(8_580));
+    assert!(matches!(end[..], [Action::Fail { candidate: Some(1), .. }]), "{end:?}");
+}
+
+#[test]
 fn a_stand_in_that_stumbles_in_the_race_is_tried_again() {
     let mut ladder = begun(plan(2));
     assert_eq!(ladder.step(Event::Woken, ms(5_000)), [start(1, 1)]);

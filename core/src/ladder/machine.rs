@@ -251,12 +251,7 @@ impl Ladder {
         if self.halted {
             (self.race_at, self.hedge_at) = (None, None);
             if self.runs_before(candidate) {
-                self.cancel_flying(
-                    |flight| flight.candidate > candidate,
-                    Outcome::Cancelled,
-                    "an earlier candidate's failure surfaces",
-                    turn,
-                );
+                self.drop_after(candidate, turn);
                 self.trail.decided(line, Next::Race, "an earlier candidate is still running");
             } else {
                 self.trail.decided(line, Next::Fail, format!("{} is not a reason to ask another model", failure.kind));
@@ -270,6 +265,16 @@ impl Ladder {
             return if self.led { self.give_up(turn) } else { self.expire(turn) };
         }
         self.go_on(candidate, line, &failure, verdict.retry, turn);
+    }
+
+    /// Nobody behind `candidate` is asked any longer, nor waited for.
+    fn drop_after(&mut self, candidate: usize, turn: &mut Turn<'_>) {
+        let reason = "an earlier candidate's failure surfaces";
+        self.cancel_flying(|flight| flight.candidate > candidate, Outcome::Cancelled, reason, turn);
+        self.retry_at.take_if(|(waiting, _)| *waiting > candidate);
+        if self.waiting.as_ref().is_some_and(|waiting| waiting.candidate > candidate) {
+            self.leave_queue(turn);
+        }
     }
 
     /// After a failure that does not surface: the same candidate again, the next one, or the end.
