@@ -162,6 +162,7 @@ mod driver;
 mod error;
 pub mod ladder;
 mod observe;
+mod openai;
 pub mod provider;
 mod route;
 mod router;
@@ -174,7 +175,7 @@ pub mod types;
 pub use config::Policy;
 pub use error::{Error, ErrorKind};
 pub use observe::EventQueue;
-pub use router::{Call, EventStream, Router, TextStream};
+pub use router::{Body, Call, EventStream, Router, TextStream};
 pub use types::{
     Attempt, CandidateHealth, Event, Explanation, Finish, FinishReason, Happening, Level, Message, Messages, Next,
     OnBreak, Options, Outcome, Reply, ResponseFormat, Role, RouterEvent, Secret, Tool, ToolCall, ToolCallDelta,

@@ -2,6 +2,7 @@
 
 mod call;
 mod explain;
+mod fetch;
 mod health;
 mod plan;
 mod seat;
@@ -16,6 +17,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 pub use self::call::Call;
+pub use self::fetch::Body;
 use self::plan::{Facts, identities, plan};
 use self::seat::{ModelSeat, params};
 pub use self::stream::{EventStream, TextStream};

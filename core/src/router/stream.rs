@@ -77,6 +77,12 @@ impl EventStream {
         TextStream { events: self, reply: None }
     }
 
+    /// Whether an answer may begin anew. Where its reader could not be told, it ends in the error of its break instead.
+    pub(super) fn restarts(mut self, told: bool) -> Self {
+        self.live.restarts = told;
+        self
+    }
+
     /// Reads to the end.
     ///
     /// # Errors
