@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 #[path = "conformance/calls.rs"]
 mod calls;
+#[path = "conformance/face.rs"]
+mod face;
 #[path = "conformance/matching.rs"]
 mod matching;
 

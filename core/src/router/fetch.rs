@@ -66,7 +66,8 @@ impl Router {
             Asked::Call(order) => *order,
         };
         let Order { task, messages, mut options, extra, live, restarts, pen } = order;
-        let unsent: Vec<String> = extra.keys().cloned().collect();
+        let mut unsent: Vec<String> = extra.keys().cloned().collect();
+        unsent.sort();
         if !extra.is_empty() {
             let speaks_it = |name: &&String| self.speaks_openai(name);
             let providers = self.policy().providers.keys().filter(speaks_it);

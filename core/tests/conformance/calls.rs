@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use locum::{Error, Event, Reply, Router, TextStream};
 use serde_json::{Value, json};
 
+use crate::face::sent;
 use crate::matching::matches;
 
 /// Makes a call once: what could be printed on the way, and the model of the reply, if there was one.
@@ -15,8 +16,14 @@ pub(crate) async fn made(router: &Router, call: &Value) -> Result<(String, Optio
     }
     let expect = &call["expect"];
     let begin = Instant::now();
+    if let Some(wanted) = call.get("http") {
+        let (which, actual) = sent(router, wanted).await;
+        compare(&actual, which, expect)?;
+        timely(begin, expect)?;
+        return Ok((actual.to_string(), None));
+    }
     let ended = if call.get("stream").is_some() { streamed(router, call).await } else { completed(router, call).await };
-    let took = begin.elapsed().as_secs_f64() * 1000.0;
+    timely(begin, expect)?;
     let Ended { events, result, mut printed } = ended;
     let outcome = match &result {
         None => None,
@@ -33,13 +40,19 @@ pub(crate) async fn made(router: &Router, call: &Value) -> Result<(String, Optio
         let events = merged(events);
         matches(&events, expected, "events").map_err(|why| format!("{why}\n    in {events}"))?;
     }
+    Ok((printed, result.and_then(Result::ok).map(|reply| reply.model)))
+}
+
+/// Whether a call that began then took as long as is expected.
+fn timely(begin: Instant, expect: &Value) -> Result<(), String> {
+    let took = begin.elapsed().as_secs_f64() * 1000.0;
     if expect["within_ms"].as_f64().is_some_and(|limit| took > limit) {
         return Err(format!("took {took} ms, expected within {}", expect["within_ms"]));
     }
     if expect["not_before_ms"].as_f64().is_some_and(|limit| took < limit) {
         return Err(format!("took {took} ms, expected not before {}", expect["not_before_ms"]));
     }
-    Ok((printed, result.and_then(Result::ok).map(|reply| reply.model)))
+    Ok(())
 }
 
 /// Compares a reply, an explanation or an error with what is expected of it.

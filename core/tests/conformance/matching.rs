@@ -17,10 +17,13 @@ const CALL: &[&str] = &[
     "at_once",
     "explain",
     "reset_health",
+    "http",
 ];
+const HTTP: &[&str] = &["method", "path", "headers", "body"];
 const EXPECT: &[&str] = &[
     "reply",
     "error",
+    "response",
     "events",
     "attempts",
     "within_ms",
@@ -44,6 +47,7 @@ pub(crate) fn known(scenario: &Value) -> Result<(), String> {
     check(scenario, SCENARIO)?;
     for call in scenario["calls"].as_array().into_iter().flatten() {
         check(call, CALL)?;
+        call.get("http").map_or(Ok(()), |http| check(http, HTTP))?;
         check(&call["expect"], EXPECT)?;
     }
     Ok(())
