@@ -108,8 +108,8 @@ impl Ladder {
     }
 
     /// The next candidate that may follow `failure`; those it rules out, and those that are not well, are passed over in the
-    /// trail. Where nobody is well and nobody was asked yet, it is the one that recovers soonest; where one must be waited
-    /// for, it is that one, unless the next is to start beside another (`beside`).
+    /// trail. Where one must be waited for, it is that one, and where nobody is well and nobody was asked yet, the one that
+    /// recovers soonest; neither if it is to start beside another (`beside`).
     pub(super) fn next_candidate(
         &mut self,
         failure: Option<&Failure>,
@@ -148,7 +148,8 @@ impl Ladder {
         }
         self.soonest = shut.map(|(until, _)| until.saturating_sub(self.plan.origin));
         let last = shut.map(|(_, index)| index).filter(|_| self.flights.is_empty());
-        let chosen = full.first().copied().filter(|_| !beside).or(last)?;
+        // Who starts beside another must be well: the other's turn will come.
+        let chosen = full.first().copied().or(last).filter(|_| !beside)?;
         if let Some(candidate) = self.plan.candidates.get(chosen).filter(|_| self.flights.is_empty()) {
             self.trail.unpass(candidate);
         }

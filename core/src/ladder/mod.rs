@@ -9,6 +9,8 @@ mod backoff;
 mod bench;
 mod care;
 #[cfg(test)]
+mod beside_cases;
+#[cfg(test)]
 mod care_cases;
 #[cfg(test)]
 mod cases;

@@ -1,0 +1,52 @@
+//! Single runs beside other calls, which hold places, probe circuits and change how candidates are.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::time::Duration;
+
+use super::bench::Bench;
+use super::care_cases::full;
+use super::cases::{defaults, ms, plan};
+use super::health::{Ended, Health, Ticket};
+use super::*;
+use crate::error::ErrorKind::ServerError;
+use crate::types::{Breaker, Failure, HedgeAfter, Outcome};
+
+/// Opens the circuit of a candidate at `at`, for about five seconds.
+fn down(health: &mut Health, plan: &Plan, candidate: usize, at: Duration) {
+    let (vitals, mut rng) = (plan.candidates[candidate].vitals, fastrand::Rng::with_seed(1));
+    let failure = Failure::new(ServerError, "down");
+    for _ in 0..3 {
+        let ticket = health.take(vitals, false, at, &mut Vec::new());
+        health.finish(&ticket, &Ended::Failed(&failure), at, &plan.breaker, &mut rng, &mut Vec::new());
+    }
+}
+
+/// Gives the place of an attempt of another call back.
+fn free(health: &mut Health, plan: &Plan, ticket: &Ticket, at: Duration) {
+    let mut rng = fastrand::Rng::with_seed(1);
+    health.finish(ticket, &Ended::Gone { took: None }, at, &plan.breaker, &mut rng, &mut Vec::new());
+}
+
+fn skipped(bench: &Bench, model: &str) -> usize {
+    bench.attempts().iter().filter(|line| line.outcome == Outcome::Skipped && *line.model == *model).count()
+}
+
+/// A circuit that stays open for longer than a call takes.
+fn long() -> Breaker {
+    Breaker { open: ms(60_000), max_open: ms(60_000), ..defaults() }
+}
+
+#[test]
+fn while_a_place_is_waited_for_nobody_is_forced() {
+    let mut plan = Plan { hedge_after: Some(HedgeAfter::After(ms(500))), breaker: long(), ..plan(2) };
+    let (mut health, tickets) = full(&mut plan);
+    free(&mut health, &plan, &tickets[1], ms(0));
+    down(&mut health, &plan, 1, ms(0));
+    let mut bench = Bench::with(plan, health, 7);
+    assert!(bench.step(Event::Begin, ms(0)).is_empty(), "it waits");
+    for at in [500, 5_000] {
+        assert!(bench.step(Event::Woken, ms(at)).is_empty(), "its turn will come, and the other is down");
+    }
+    assert_eq!(skipped(&bench, "p1/m"), 1);
+}
