@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::bench::Bench;
-use super::care_cases::full;
-use super::cases::{defaults, ms, plan};
+use super::care_cases::{begun, full};
+use super::cases::{defaults, ms, plan, start};
 use super::health::{Ended, Health, Ticket};
 use super::*;
 use crate::error::ErrorKind::ServerError;
@@ -49,4 +49,26 @@ fn while_a_place_is_waited_for_nobody_is_forced() {
         assert!(bench.step(Event::Woken, ms(at)).is_empty(), "its turn will come, and the other is down");
     }
     assert_eq!(skipped(&bench, "p1/m"), 1);
+}
+
+#[test]
+fn who_is_busy_when_the_race_is_due_is_looked_at_again() {
+    // Another call finds out whether it is back, or holds its key's only place.
+    for probed in [true, false] {
+        let mut plan = plan(2);
+        let (mut health, tickets) = full(&mut plan);
+        free(&mut health, &plan, &tickets[0], ms(0));
+        let mut held = tickets[1].clone();
+        if probed {
+            free(&mut health, &plan, &held, ms(0));
+            down(&mut health, &plan, 1, ms(0));
+            held = health.take(plan.candidates[1].vitals, false, ms(5_000), &mut Vec::new());
+        }
+        plan.origin = ms(5_000);
+        let mut bench = begun(plan.clone(), health);
+        assert!(bench.step(Event::Woken, ms(5_000)).is_empty());
+        assert_eq!(bench.wake_at(), Some(ms(5_250)));
+        free(&mut bench.health, &plan, &held, ms(10_100));
+        assert_eq!(bench.step(Event::Woken, ms(5_250)), [start(1, 1)]);
+    }
 }

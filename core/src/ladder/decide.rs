@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::backoff::{BRIEF, LONGEST_WAIT, SHORT_WAIT, THROTTLED, delay};
-use super::health::Standing;
+use super::backoff::{BRIEF, LONGEST_WAIT, LOOK_AGAIN, SHORT_WAIT, THROTTLED, delay};
+use super::health::{Standing, Why};
 use super::machine::Ladder;
 use super::step::{Answer, Turn};
 use super::verdict::{Fallback, Retry, Verdict, verdict};
@@ -117,7 +117,9 @@ impl Ladder {
         turn: &mut Turn<'_>,
     ) -> Option<usize> {
         let (mut full, mut shut): (Vec<usize>, Option<(Duration, usize)>) = (Vec::new(), None);
-        self.soonest = None;
+        self.look_at = None;
+        let mut look: Option<Duration> = None;
+        let mut look_at = |at: Duration| look = Some(look.map_or(at, |earlier| earlier.min(at)));
         for index in self.front.map_or(0, |front| front + 1)..self.plan.candidates.len() {
             let given_up = self.seats.get(index).is_some_and(|seat| seat.failed);
             if given_up || self.is_skipped(index) || !self.is_another(index, failure) {
@@ -137,16 +139,20 @@ impl Ladder {
                     }
                     return Some(index);
                 }
-                Standing::Full { .. } => full.push(index),
-                Standing::Shut { until, .. } => {
+                Standing::Full { .. } => {
+                    full.push(index);
+                    look_at(turn.at + LOOK_AGAIN);
+                }
+                Standing::Shut { until, why, .. } => {
                     self.pass_over(index, turn);
+                    look_at(if why == Why::Probed { turn.at + LOOK_AGAIN } else { until });
                     if shut.is_none_or(|(soonest, _)| until < soonest) {
                         shut = Some((until, index));
                     }
                 }
             }
         }
-        self.soonest = shut.map(|(until, _)| until.saturating_sub(self.plan.origin));
+        self.look_at = look.map(|at| at.saturating_sub(self.plan.origin));
         let last = shut.map(|(_, index)| index).filter(|_| self.flights.is_empty());
         // Who starts beside another must be well: the other's turn will come.
         let chosen = full.first().copied().or(last).filter(|_| !beside)?;

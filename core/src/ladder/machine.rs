@@ -35,8 +35,8 @@ pub struct Ladder {
     pub(super) hedge_at: Option<Duration>,
     /// Who waits for a place at its key.
     pub(super) waiting: Option<Waiting>,
-    /// When the first of those recovers that were passed over.
-    pub(super) soonest: Option<Duration>,
+    /// When to look again whether one of those who were passed over is well.
+    pub(super) look_at: Option<Duration>,
     pub(super) retry_at: Option<(usize, Duration)>,
     /// The failure to raise when nothing is left: that of the candidate nearest to the primary.
     pub(super) failure: Option<Loss>,
@@ -71,7 +71,7 @@ impl Ladder {
             race_at: None,
             hedge_at: None,
             waiting: None,
-            soonest: None,
+            look_at: None,
             retry_at: None,
             failure: None,
             halted: false,

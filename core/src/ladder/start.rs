@@ -149,7 +149,7 @@ impl Ladder {
         let Some(next) = next else {
             // Somebody who is not well now may be so while there is time.
             if !early {
-                self.race_at = self.soonest.filter(|at| *at > turn.now);
+                self.race_at = self.look_at;
             }
             return;
         };
