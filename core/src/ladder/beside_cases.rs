@@ -9,7 +9,7 @@ use super::care_cases::{begun, full};
 use super::cases::{defaults, ms, plan, start};
 use super::health::{Ended, Health, Ticket};
 use super::*;
-use crate::error::ErrorKind::ServerError;
+use crate::error::ErrorKind::{RateLimited, ServerError};
 use crate::types::{Breaker, Failure, HedgeAfter, Outcome};
 
 /// Opens the circuit of a candidate at `at`, for about five seconds.
@@ -71,4 +71,20 @@ fn who_is_busy_when_the_race_is_due_is_looked_at_again() {
         free(&mut bench.health, &plan, &held, ms(10_100));
         assert_eq!(bench.step(Event::Woken, ms(5_250)), [start(1, 1)]);
     }
+}
+
+#[test]
+fn who_is_forced_waits_for_a_place_too() {
+    let mut plan = plan(1);
+    let (mut health, tickets) = full(&mut plan);
+    let vitals = plan.candidates[0].vitals;
+    let failure = Failure { retry_after: Some(ms(60_000)), ..Failure::new(RateLimited, "slow down") };
+    let ticket = health.take(vitals, false, ms(0), &mut Vec::new());
+    let mut rng = fastrand::Rng::with_seed(1);
+    health.finish(&ticket, &Ended::Failed(&failure), ms(0), &plan.breaker, &mut rng, &mut Vec::new());
+    let mut bench = Bench::with(plan.clone(), health, 7);
+    assert!(bench.step(Event::Begin, ms(10)).is_empty(), "it waits");
+    free(&mut bench.health, &plan, &tickets[0], ms(20));
+    assert_eq!(bench.step(Event::Woken, ms(20)), [start(0, 0)]);
+    assert_eq!(bench.health.report(vitals, ms(20)).in_flight, 1);
 }

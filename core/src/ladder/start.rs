@@ -24,15 +24,14 @@ pub(super) struct Waiting {
 impl Ladder {
     /// Asks a candidate, or waits for a place at its key. A wait that is going on for another ends.
     pub(super) fn start(&mut self, candidate: usize, turn: &mut Turn<'_>) {
-        if matches!(self.standing(candidate, turn), Standing::Full { .. }) {
-            self.leave_queue(turn);
-            if let Some(vitals) = self.plan.candidates.get(candidate).map(|candidate| candidate.vitals) {
-                let number = turn.health.queue(vitals);
-                self.waiting = Some(Waiting { candidate, number, since: turn.now });
-            }
-            return self.lead_with(candidate, turn);
-        }
-        self.ask(candidate, turn);
+        let vitals = self.plan.candidates.get(candidate).map(|candidate| candidate.vitals);
+        let Some(full) = vitals.filter(|vitals| turn.health.full(*vitals).is_some()) else {
+            return self.ask(candidate, turn);
+        };
+        self.leave_queue(turn);
+        let number = turn.health.queue(full);
+        self.waiting = Some(Waiting { candidate, number, since: turn.now });
+        self.lead_with(candidate, turn);
     }
 
     /// Asks a candidate.
