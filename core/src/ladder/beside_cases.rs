@@ -88,3 +88,27 @@ fn who_is_forced_waits_for_a_place_too() {
     assert_eq!(bench.step(Event::Woken, ms(20)), [start(0, 0)]);
     assert_eq!(bench.health.report(vitals, ms(20)).in_flight, 1);
 }
+
+#[test]
+fn who_is_passed_over_twice_is_on_the_trail() {
+    let mut plan = plan(3);
+    let (mut health, tickets) = full(&mut plan);
+    let soon = Plan { breaker: Breaker { open: ms(1_000), max_open: ms(1_000), ..defaults() }, ..plan.clone() };
+    down(&mut health, &soon, 1, ms(0));
+    free(&mut health, &plan, &tickets[2], ms(0));
+    down(&mut health, &plan, 2, ms(0));
+    let mut bench = Bench::with(plan.clone(), health, 7);
+    assert!(bench.step(Event::Begin, ms(10)).is_empty(), "it waits for the first");
+    assert_eq!(skipped(&bench, "p1/m"), 1);
+    down(&mut bench.health, &Plan { breaker: long(), ..plan.clone() }, 0, ms(20));
+    free(&mut bench.health, &plan, &tickets[0], ms(20));
+    assert!(bench.step(Event::Woken, ms(20)).is_empty(), "it waits for the second, that recovers soonest");
+    assert_eq!(skipped(&bench, "p1/m"), 0);
+    // While it waits, the third comes back and the second goes down again.
+    let probe = bench.health.take(plan.candidates[1].vitals, false, ms(5_100), &mut Vec::new());
+    let (failure, mut rng) = (Failure::new(ServerError, "down"), fastrand::Rng::with_seed(1));
+    bench.health.finish(&probe, &Ended::Failed(&failure), ms(5_100), &plan.breaker, &mut rng, &mut Vec::new());
+    free(&mut bench.health, &plan, &tickets[1], ms(5_100));
+    assert_eq!(bench.step(Event::Woken, ms(5_100)), [start(0, 2)]);
+    assert_eq!(skipped(&bench, "p1/m"), 1);
+}

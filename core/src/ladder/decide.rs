@@ -158,6 +158,9 @@ impl Ladder {
         let chosen = full.first().copied().or(last).filter(|_| !beside)?;
         if let Some(candidate) = self.plan.candidates.get(chosen).filter(|_| self.flights.is_empty()) {
             self.trail.unpass(candidate);
+            if let Some(seat) = self.seats.get_mut(chosen) {
+                seat.passed = false;
+            }
         }
         Some(chosen)
     }
