@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use super::bench::Bench;
+use super::bench::{Bench, know};
 use super::care_cases::{begun, full};
 use super::cases::{defaults, ms, plan, start};
-use super::health::{Ended, Health, Ticket};
+use super::health::{Ended, Health, Identity, Ticket};
 use super::*;
 use crate::error::ErrorKind::{RateLimited, ServerError};
-use crate::types::{Breaker, Failure, HedgeAfter, Outcome};
+use crate::types::{Breaker, Concurrency, Failure, HedgeAfter, Outcome};
 
 /// Opens the circuit of a candidate at `at`, for about five seconds.
 fn down(health: &mut Health, plan: &Plan, candidate: usize, at: Duration) {
@@ -111,4 +111,50 @@ fn who_is_passed_over_twice_is_on_the_trail() {
     free(&mut bench.health, &plan, &tickets[1], ms(5_100));
     assert_eq!(bench.step(Event::Woken, ms(5_100)), [start(0, 2)]);
     assert_eq!(skipped(&bench, "p1/m"), 1);
+}
+
+#[test]
+fn who_recovers_sooner_is_asked_when_its_place_comes() {
+    let mut plan = plan(2);
+    let (mut health, tickets) = full(&mut plan);
+    free(&mut health, &plan, &tickets[1], ms(0));
+    down(&mut health, &Plan { breaker: long(), ..plan.clone() }, 1, ms(0));
+    let mut bench = Bench::with(plan.clone(), health, 7);
+    assert!(bench.step(Event::Begin, ms(10)).is_empty(), "it waits");
+    down(&mut bench.health, &plan, 0, ms(20));
+    free(&mut bench.health, &plan, &tickets[0], ms(20));
+    assert_eq!(bench.step(Event::Woken, ms(20)), [start(0, 0)]);
+    assert_eq!((skipped(&bench, "p0/m"), skipped(&bench, "p1/m")), (0, 1));
+}
+
+#[test]
+fn another_key_takes_over_from_one_that_went_down_while_its_place_was_waited_for() {
+    let mut plan = plan(2);
+    for (candidate, key) in plan.candidates.iter_mut().zip([1, 2]) {
+        (candidate.name, candidate.provider) = ("p0/m".into(), "p0".into());
+        (candidate.place, candidate.key) = (0, Some(key));
+    }
+    let mut health = Health::default();
+    know(&mut plan, &mut health);
+    health.join(Identity {
+        provider: "p0".into(),
+        model: "p0/m".into(),
+        key: 1,
+        keys: 0,
+        limit: Some(Concurrency::Fixed(1)),
+    });
+    let all = [0, 1].map(|key| plan.candidates[key].vitals);
+    let fail = |health: &mut Health, vitals, at| {
+        let failure = Failure { retry_after: Some(ms(1_000)), ..Failure::new(RateLimited, "slow down") };
+        let (ticket, mut rng) = (health.take(vitals, false, at, &mut Vec::new()), fastrand::Rng::with_seed(1));
+        health.finish(&ticket, &Ended::Failed(&failure), at, &defaults(), &mut rng, &mut Vec::new());
+    };
+    let ticket = health.take(all[0], false, ms(0), &mut Vec::new());
+    // The other key is shut when the call begins, and no longer when the place comes.
+    fail(&mut health, all[1], ms(0));
+    let mut bench = Bench::with(plan.clone(), health, 7);
+    assert!(bench.step(Event::Begin, ms(0)).is_empty(), "it waits");
+    fail(&mut bench.health, all[0], ms(1_900));
+    free(&mut bench.health, &plan, &ticket, ms(2_000));
+    assert_eq!(bench.step(Event::Woken, ms(2_000)), [start(0, 1)]);
 }

@@ -9,7 +9,7 @@ use super::health::Standing;
 use super::machine::Ladder;
 use super::note::Note;
 use super::step::{Action, Turn};
-use crate::types::Upstream;
+use crate::types::{Failure, Upstream};
 
 /// Who waits for a place at its key.
 #[derive(Debug)]
@@ -103,13 +103,20 @@ impl Ladder {
         }
     }
 
-    /// Asks who has got a place; or somebody else, where it went down while its place was waited for.
+    /// Asks who has got a place; or somebody else, where it went down while its place was waited for. Where all are down, it
+    /// is the one that recovers soonest.
     fn seated(&mut self, candidate: usize, turn: &mut Turn<'_>) {
-        if !matches!(self.standing(candidate, turn), Standing::Shut { .. }) {
+        let Standing::Shut { until, kind, .. } = self.standing(candidate, turn) else {
             return self.ask(candidate, turn);
-        }
-        let next = if self.halted { None } else { self.next_candidate(None, false, turn) };
-        if next.is_none() && self.flights.is_empty() {
+        };
+        // What shut it says whether another key may help.
+        let shut = Failure::new(kind, "it went down");
+        let next = if self.halted { None } else { self.next_candidate(Some(&shut), false, turn) };
+        let later = |next: &usize| matches!(self.standing(*next, turn), Standing::Shut { until: other, .. } if other >= until);
+        if self.flights.is_empty() && next.as_ref().is_none_or(later) {
+            if let Some(next) = next {
+                self.pass_over(next, turn);
+            }
             return self.ask(candidate, turn);
         }
         self.pass_over(candidate, turn);
