@@ -158,3 +158,15 @@ fn another_key_takes_over_from_one_that_went_down_while_its_place_was_waited_for
     free(&mut bench.health, &plan, &ticket, ms(2_000));
     assert_eq!(bench.step(Event::Woken, ms(2_000)), [start(0, 1)]);
 }
+
+#[test]
+fn a_cut_blames_only_who_had_its_time() {
+    for (delay, blamed) in [(300, 0), (6_000, 1)] {
+        let hedge_after = Some(HedgeAfter::After(ms(delay)));
+        let mut bench = begun(Plan { hedge: false, hedge_after, ..plan(2) }, Health::default());
+        let cut = [Action::Cancel { attempt: 0 }, start(1, 1)];
+        assert_eq!(bench.step(Event::Woken, ms(delay)), cut);
+        let vitals = bench.ladder.plan.candidates[0].vitals;
+        assert_eq!(bench.health.report(vitals, ms(delay)).failures, blamed, "after {delay} ms");
+    }
+}

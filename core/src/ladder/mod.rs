@@ -7,9 +7,9 @@
 mod backoff;
 #[cfg(test)]
 mod bench;
-mod care;
 #[cfg(test)]
 mod beside_cases;
+mod care;
 #[cfg(test)]
 mod care_cases;
 #[cfg(test)]

@@ -112,7 +112,8 @@ impl Ladder {
         // What shut it says whether another key may help.
         let shut = Failure::new(kind, "it went down");
         let next = if self.halted { None } else { self.next_candidate(Some(&shut), false, turn) };
-        let later = |next: &usize| matches!(self.standing(*next, turn), Standing::Shut { until: other, .. } if other >= until);
+        let later =
+            |next: &usize| matches!(self.standing(*next, turn), Standing::Shut { until: other, .. } if other >= until);
         if self.flights.is_empty() && next.as_ref().is_none_or(later) {
             if let Some(next) = next {
                 self.pass_over(next, turn);
@@ -165,19 +166,11 @@ impl Ladder {
         if !cut {
             return self.start(next, turn);
         }
-        let cut: Vec<usize> = (self.flights.iter().enumerate())
-            .filter(|(_, flight)| flight.flying && flight.candidate == slow)
-            .map(|(attempt, _)| attempt)
-            .collect();
         self.leave_queue(turn);
         self.retry_at.take_if(|(candidate, _)| *candidate == slow);
-        if cut.is_empty() {
-            return self.start(next, turn);
+        if self.cut(next, |flight| flight.candidate == slow, turn) {
+            self.notes.push(Note::Switched { from: self.index(slow), to: self.index(next) });
         }
-        for attempt in cut {
-            turn.out.push(Action::Cancel { attempt });
-            let failure = self.too_slow(attempt, next, turn.now);
-            self.failed(attempt, failure, turn);
-        }
+        self.start(next, turn);
     }
 }
