@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::bench::{Bench, know};
 use super::care_cases::{begun, full};
-use super::cases::{defaults, ms, plan, start};
+use super::cases::{defaults, failed, ms, plan, start};
 use super::health::{Ended, Health, Identity, Ticket};
 use super::*;
 use crate::error::ErrorKind::{RateLimited, ServerError};
-use crate::types::{Breaker, Concurrency, Failure, HedgeAfter, Outcome};
+use crate::types::{Breaker, Concurrency, Failure, HedgeAfter, Next, Outcome};
 
 /// Opens the circuit of a candidate at `at`, for about five seconds.
 fn down(health: &mut Health, plan: &Plan, candidate: usize, at: Duration) {
@@ -169,4 +169,28 @@ fn a_cut_blames_only_who_had_its_time() {
         let vitals = bench.ladder.plan.candidates[0].vitals;
         assert_eq!(bench.health.report(vitals, ms(delay)).failures, blamed, "after {delay} ms");
     }
+}
+
+#[test]
+fn nobody_runs_beside_one_that_acts() {
+    let acting = || {
+        let mut plan = Plan { retries: 0, ..plan(3) };
+        plan.candidates[2].acts = true;
+        begun(plan, Health::default())
+    };
+    let cancels = [Action::Cancel { attempt: 0 }, Action::Cancel { attempt: 1 }, start(2, 2)];
+    let mut bench = acting();
+    assert_eq!(bench.step(Event::Woken, ms(5_000)), [start(1, 1)]);
+    assert_eq!(bench.step(Event::Woken, ms(7_500)), cancels, "it is raced for");
+    let next: Vec<_> = bench.attempts().iter().map(|line| line.next).collect();
+    assert_eq!(next, [Some(Next::Fallback), Some(Next::Fallback), None]);
+
+    let mut bench = acting();
+    assert_eq!(bench.step(Event::Woken, ms(5_000)), [start(1, 1)]);
+    assert_eq!(
+        bench.step(failed(1, ServerError), ms(5_100)),
+        [cancels[0].clone(), start(2, 2)],
+        "it is fallen back to"
+    );
+    assert_eq!(bench.attempts()[0].next, Some(Next::Fallback));
 }

@@ -149,10 +149,12 @@ impl Ladder {
         true
     }
 
-    /// Cuts the attempts under way that `slow` names, so that `next` has the time; whether there were any. Only who had its
-    /// time is to blame.
-    pub(super) fn cut(&mut self, next: usize, slow: impl Fn(&Flight) -> bool, turn: &mut Turn<'_>) -> bool {
-        let flying = self.flights.iter().enumerate().filter(|(_, flight)| flight.flying && slow(flight));
+    /// Cuts all attempts under way, so that `next` has the time to itself; whether there were any. Nor is anything else begun
+    /// that was waited for. Only who had its time is to blame.
+    pub(super) fn cut(&mut self, next: usize, turn: &mut Turn<'_>) -> bool {
+        self.leave_queue(turn);
+        self.retry_at = None;
+        let flying = self.flights.iter().enumerate().filter(|(_, flight)| flight.flying);
         let cut: Vec<_> =
             flying.map(|(attempt, flight)| (attempt, self.unended(flight, Outcome::Failed, turn))).collect();
         for (attempt, ended) in &cut {

@@ -34,8 +34,11 @@ impl Ladder {
         self.lead_with(candidate, turn);
     }
 
-    /// Asks a candidate.
+    /// Asks a candidate; one that acts, alone.
     fn ask(&mut self, candidate: usize, turn: &mut Turn<'_>) {
+        if self.acts(candidate) {
+            self.cut(candidate, turn);
+        }
         let Some(chosen) = self.plan.candidates.get(candidate) else {
             return;
         };
@@ -75,6 +78,10 @@ impl Ladder {
         self.tell(candidate, changes);
         self.notes.push(Note::Started { attempt, candidate: self.index(candidate) });
         self.lead_with(candidate, turn);
+    }
+
+    fn acts(&self, candidate: usize) -> bool {
+        self.plan.candidates.get(candidate).is_some_and(|candidate| candidate.acts)
     }
 
     /// Whoever comes further than all before is the one beside whom the next is due.
@@ -160,15 +167,12 @@ impl Ladder {
             }
             return;
         };
-        let acts = |candidate: usize| self.plan.candidates.get(candidate).is_some_and(|candidate| candidate.acts);
-        let cut = !self.plan.hedge || acts(slow) || acts(next);
+        let cut = !self.plan.hedge || self.acts(slow) || self.acts(next);
         self.notes.push(Note::Hedged { beside: self.index(slow), candidate: self.index(next), cut });
         if !cut {
             return self.start(next, turn);
         }
-        self.leave_queue(turn);
-        self.retry_at.take_if(|(candidate, _)| *candidate == slow);
-        if self.cut(next, |flight| flight.candidate == slow, turn) {
+        if self.cut(next, turn) {
             self.notes.push(Note::Switched { from: self.index(slow), to: self.index(next) });
         }
         self.start(next, turn);
