@@ -9,8 +9,8 @@ use super::care_cases::{begun, full};
 use super::cases::{defaults, failed, ms, plan, start};
 use super::health::{Ended, Health, Identity, Ticket};
 use super::*;
-use crate::error::ErrorKind::{RateLimited, ServerError};
-use crate::types::{Breaker, Concurrency, Failure, HedgeAfter, Next, Outcome};
+use crate::error::ErrorKind::{InvalidRequest, RateLimited, ServerError, Timeout, Unsupported};
+use crate::types::{Breaker, Concurrency, Failure, HedgeAfter, Next, Outcome, Price};
 
 /// Opens the circuit of a candidate at `at`, for about five seconds.
 fn down(health: &mut Health, plan: &Plan, candidate: usize, at: Duration) {
@@ -193,4 +193,15 @@ fn nobody_runs_beside_one_that_acts() {
         "it is fallen back to"
     );
     assert_eq!(bench.attempts()[0].next, Some(Next::Fallback));
+}
+
+#[test]
+fn what_never_left_is_not_charged() {
+    for (kind, charged) in [(InvalidRequest, false), (Unsupported, false), (Timeout, true)] {
+        let mut plan = Plan { retries: 0, tokens: 1_000, ..plan(1) };
+        plan.candidates[0].price = Some(Price { input: 1.0, output: 1.0, cached_input: None, cache_write: None });
+        let mut bench = begun(plan, Health::default());
+        bench.step(failed(0, kind), ms(10));
+        assert_eq!(bench.attempts()[0].cost.is_some(), charged, "{kind}");
+    }
 }
