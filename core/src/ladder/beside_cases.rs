@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::bench::{Bench, know};
 use super::care_cases::{begun, full};
-use super::cases::{defaults, failed, ms, plan, start};
+use super::cases::{answered, defaults, failed, ms, plan, start};
 use super::health::{Ended, Health, Identity, Ticket};
 use super::*;
 use crate::error::ErrorKind::{InvalidRequest, RateLimited, ServerError, Timeout, Unsupported};
-use crate::types::{Breaker, Concurrency, Failure, HedgeAfter, Next, Outcome, Price};
+use crate::types::{Breaker, Concurrency, Failure, FinishReason, HedgeAfter, Next, Outcome, Price, Upstream};
 
 /// Opens the circuit of a candidate at `at`, for about five seconds.
 fn down(health: &mut Health, plan: &Plan, candidate: usize, at: Duration) {
@@ -204,4 +204,19 @@ fn what_never_left_is_not_charged() {
         bench.step(failed(0, kind), ms(10));
         assert_eq!(bench.attempts()[0].cost.is_some(), charged, "{kind}");
     }
+}
+
+#[test]
+fn a_whole_answer_that_loses_was_not_late() {
+    let plan = Plan { upstream: Upstream::Stream, ..plan(2) };
+    let mut bench = begun(plan, Health::default());
+    assert_eq!(bench.step(Event::Woken, ms(5_000)), [start(1, 1)]);
+    let content = Event::Content { attempt: 0, speech: Speech::Shown, resumable: true };
+    bench.step(content, ms(6_000));
+    bench.step(Event::Whole { attempt: 0 }, ms(6_000));
+    let at = bench.wake_at().unwrap();
+    assert_eq!(bench.step(Event::Woken, at), [Action::Close { attempt: 0 }]);
+    bench.step(answered(1, FinishReason::Stop), at);
+    let vitals = bench.ladder.plan.candidates[0].vitals;
+    assert_eq!(bench.health.report(vitals, at).failures, 0);
 }

@@ -26,6 +26,9 @@ pub(super) enum Due {
 impl Flight {
     /// The next time at which something is due of this attempt.
     pub(super) fn due(&self) -> Option<(Duration, Due)> {
+        if self.closed {
+            return None;
+        }
         if self.whole {
             return self.heard.map(|heard| (heard + GRACE, Due::Close));
         }

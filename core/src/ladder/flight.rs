@@ -32,6 +32,8 @@ pub(super) struct Flight {
     pub(super) resumes: bool,
     /// Whether its answer is whole, since `heard`.
     pub(super) whole: bool,
+    /// Whether it was told to read no further.
+    pub(super) closed: bool,
 }
 
 #[derive(Debug, Default, Clone)]

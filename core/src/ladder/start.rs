@@ -67,6 +67,7 @@ impl Ladder {
             resumable: false,
             resumes: self.resume.is_some(),
             whole: false,
+            closed: false,
         });
         let attempt = self.flights.len() - 1;
         turn.out.push(Action::Start {

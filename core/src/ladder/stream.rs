@@ -85,9 +85,9 @@ impl Ladder {
     }
 
     pub(super) fn close(&mut self, attempt: usize, turn: &mut Turn<'_>) {
-        if let Some(flight) = self.flights.get_mut(attempt) {
+        if let Some(flight) = self.flights.get_mut(attempt).filter(|flight| !flight.closed) {
             // What it brought is reported next; nothing of it is due any more.
-            (flight.whole, flight.heard, flight.limit, flight.first_limit) = (false, None, None, None);
+            flight.closed = true;
             turn.out.push(Action::Close { attempt });
         }
     }
