@@ -220,3 +220,20 @@ fn a_whole_answer_that_loses_was_not_late() {
     let vitals = bench.ladder.plan.candidates[0].vitals;
     assert_eq!(bench.health.report(vitals, at).failures, 0);
 }
+
+#[test]
+fn a_retry_is_not_made_when_the_circuit_opened_meanwhile() {
+    for (candidates, expected) in [(2, Some(start(1, 1))), (1, None)] {
+        let mut bench = begun(plan(candidates), Health::default());
+        assert!(bench.step(failed(0, ServerError), ms(10)).is_empty(), "it waits");
+        let plan = bench.ladder.plan.clone();
+        down(&mut bench.health, &plan, 0, ms(11));
+        let at = bench.wake_at().unwrap();
+        let actions = bench.step(Event::Woken, at);
+        match expected {
+            Some(start) => assert_eq!(actions, [start]),
+            None => assert!(matches!(actions[..], [Action::Fail { .. }]), "{actions:?}"),
+        }
+        assert_eq!(skipped(&bench, "p0/m"), 1);
+    }
+}

@@ -67,7 +67,7 @@ impl Ladder {
             && !self.done
         {
             self.retry_at = None;
-            self.start(candidate, turn);
+            self.again(candidate, turn);
         }
         if !self.done {
             self.granted(turn);

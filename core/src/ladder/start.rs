@@ -9,6 +9,7 @@ use super::health::Standing;
 use super::machine::Ladder;
 use super::note::Note;
 use super::step::{Action, Turn};
+use crate::error::ErrorKind;
 use crate::types::{Failure, Upstream};
 
 /// Who waits for a place at its key.
@@ -111,15 +112,31 @@ impl Ladder {
         }
     }
 
-    /// Asks who has got a place; or somebody else, where it went down while its place was waited for. Where all are down, it
-    /// is the one that recovers soonest.
+    /// Asks who has got a place, or somebody else, where it went down while its place was waited for.
     fn seated(&mut self, candidate: usize, turn: &mut Turn<'_>) {
-        let Standing::Shut { until, kind, .. } = self.standing(candidate, turn) else {
-            return self.ask(candidate, turn);
-        };
+        match self.standing(candidate, turn) {
+            Standing::Shut { until, kind, .. } => self.instead(candidate, (until, kind), turn),
+            _ => self.ask(candidate, turn),
+        }
+    }
+
+    /// Asks the same candidate again, or somebody else, where its circuit opened while the retry was waited for.
+    pub(super) fn again(&mut self, candidate: usize, turn: &mut Turn<'_>) {
+        let vitals = self.plan.candidates.get(candidate).map(|candidate| candidate.vitals);
+        let broken = vitals.is_some_and(|vitals| turn.health.broken(vitals));
+        match self.standing(candidate, turn) {
+            Standing::Shut { until, kind, .. } if broken => self.instead(candidate, (until, kind), turn),
+            _ => self.start(candidate, turn),
+        }
+    }
+
+    /// Asks somebody else than a candidate that was waited for and is shut. Where nobody was asked yet and all are, it is the
+    /// one that recovers soonest.
+    fn instead(&mut self, candidate: usize, (until, kind): (Duration, ErrorKind), turn: &mut Turn<'_>) {
         // What shut it says whether another key may help.
         let shut = Failure::new(kind, "it went down");
-        let next = if self.halted { None } else { self.next_candidate(Some(&shut), false, turn) };
+        let beside = self.busy() && self.front != Some(candidate);
+        let next = if self.halted || beside { None } else { self.next_candidate(Some(&shut), false, turn) };
         let later =
             |next: &usize| matches!(self.standing(*next, turn), Standing::Shut { until: other, .. } if other >= until);
         if self.flights.is_empty() && next.as_ref().is_none_or(later) {
