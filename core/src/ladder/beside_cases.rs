@@ -237,3 +237,16 @@ fn a_retry_is_not_made_when_the_circuit_opened_meanwhile() {
         assert_eq!(skipped(&bench, "p0/m"), 1);
     }
 }
+
+#[test]
+fn time_in_which_nobody_read_makes_nobody_late() {
+    let hedge_after = Some(HedgeAfter::After(ms(500)));
+    let plan = Plan { upstream: Upstream::Stream, live: true, hedge_after, ..plan(2) };
+    let mut bench = begun(plan, Health::default());
+    bench.step(Event::Away(ms(4_000)), ms(4_000));
+    assert_eq!(bench.step(Event::Woken, ms(4_500)), [start(1, 1)]);
+    bench.step(Event::Content { attempt: 1, speech: Speech::Shown, resumable: true }, ms(6_000));
+    let vitals = bench.ladder.plan.candidates[0].vitals;
+    assert_eq!(bench.attempts()[0].outcome, Outcome::HedgedOut);
+    assert_eq!(bench.health.report(vitals, ms(6_000)).failures, 0);
+}
