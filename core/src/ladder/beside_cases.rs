@@ -250,3 +250,18 @@ fn time_in_which_nobody_read_makes_nobody_late() {
     assert_eq!(bench.attempts()[0].outcome, Outcome::HedgedOut);
     assert_eq!(bench.health.report(vitals, ms(6_000)).failures, 0);
 }
+
+#[test]
+fn a_limit_goes_with_the_last_router_that_set_it() {
+    let mut health = Health::default();
+    let who = |limit| Identity { provider: "p".into(), model: "m".into(), key: 1, keys: 0, limit };
+    let old = health.join(who(Some(Concurrency::Fixed(1))));
+    let new = health.join(who(None));
+    assert_eq!(health.report(new, ms(0)).max_concurrency, Some(1), "the old one still counts on it");
+    health.take(new, false, ms(0), &mut Vec::new());
+    let number = health.queue(new);
+    health.leave(old);
+    assert_eq!(health.report(new, ms(0)).max_concurrency, None);
+    assert!(health.granted(new, number), "who waited need not any longer");
+    assert_eq!(health.woken(), [number]);
+}
