@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::types::Upstream;
 
+/// How long until it is looked again whether somebody is free who is busy with other calls.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Without a deadline, a longer server delay than this is not waited for. The official SDKs obey up to 60 s too.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Without a deadline or a limit of its own, an attempt ends after this long, as in the official SDKs.

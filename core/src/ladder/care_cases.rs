@@ -26,7 +26,7 @@ fn learned(plan: &mut Plan, candidate: usize, first: u64, total: u64) -> Health 
     health
 }
 
-fn begun(plan: Plan, health: Health) -> Bench {
+pub(super) fn begun(plan: Plan, health: Health) -> Bench {
     let mut bench = Bench::with(plan, health, 7);
     assert_eq!(bench.step(Event::Begin, ms(0)), [start(0, 0)]);
     bench
@@ -130,7 +130,7 @@ fn a_call_that_ends_gives_back_what_it_holds() {
 }
 
 /// Candidates with one place each, of which each is taken by another call.
-fn full(plan: &mut Plan) -> (Health, Vec<Ticket>) {
+pub(super) fn full(plan: &mut Plan) -> (Health, Vec<Ticket>) {
     let mut health = Health::default();
     know(plan, &mut health);
     for candidate in &plan.candidates {

@@ -26,6 +26,9 @@ pub(super) enum Due {
 impl Flight {
     /// The next time at which something is due of this attempt.
     pub(super) fn due(&self) -> Option<(Duration, Due)> {
+        if self.closed {
+            return None;
+        }
         if self.whole {
             return self.heard.map(|heard| (heard + GRACE, Due::Close));
         }
@@ -64,7 +67,7 @@ impl Ladder {
             && !self.done
         {
             self.retry_at = None;
-            self.start(candidate, turn);
+            self.again(candidate, turn);
         }
         if !self.done {
             self.granted(turn);
@@ -149,12 +152,31 @@ impl Ladder {
         true
     }
 
-    /// The failure of an attempt that is cut, so that another candidate has time.
-    pub(super) fn too_slow(&self, attempt: usize, next: usize, now: Duration) -> Failure {
-        let begun = self.flights.get(attempt).map_or(now, |flight| flight.begun);
-        let ran = now.saturating_sub(begun).as_millis();
-        let message = format!("cut after {ran} ms, to leave time for {}", self.name(next));
-        Failure::new(ErrorKind::Timeout, message).with_subkind("attempt")
+    /// Cuts all attempts under way, so that `next` has the time to itself; whether there were any. Nor is anything else begun
+    /// that was waited for. Only who had its time is to blame.
+    pub(super) fn cut(&mut self, next: usize, turn: &mut Turn<'_>) -> bool {
+        self.leave_queue(turn);
+        self.retry_at = None;
+        let flying = self.flights.iter().enumerate().filter(|(_, flight)| flight.flying);
+        let cut: Vec<_> =
+            flying.map(|(attempt, flight)| (attempt, self.unended(flight, Outcome::Failed, turn))).collect();
+        for (attempt, ended) in &cut {
+            let Some((candidate, line)) = self.land(*attempt) else {
+                continue;
+            };
+            let ran = turn.now.saturating_sub(self.flights.get(*attempt).map_or(turn.now, |flight| flight.begun));
+            let message = format!("cut after {} ms, to leave time for {}", ran.as_millis(), self.name(next));
+            let failure = Failure::new(ErrorKind::Timeout, message).with_subkind("attempt");
+            turn.out.push(Action::Cancel { attempt: *attempt });
+            self.trail.failed(line, &failure, turn.now);
+            self.trail.decided(line, Next::Fallback, format!("on to {}", self.name(next)));
+            self.report(*attempt, ended, turn);
+            self.note_failure(*attempt, candidate, line, &failure);
+            self.note_text(*attempt);
+            self.give_seat_up(candidate);
+            self.blame(candidate, *attempt, &failure);
+        }
+        !cut.is_empty()
     }
 
     /// The failure of an attempt whose time has come.

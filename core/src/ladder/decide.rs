@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::backoff::{BRIEF, LONGEST_WAIT, SHORT_WAIT, THROTTLED, delay};
-use super::health::Standing;
+use super::backoff::{BRIEF, LONGEST_WAIT, LOOK_AGAIN, SHORT_WAIT, THROTTLED, delay};
+use super::health::{Standing, Why};
 use super::machine::Ladder;
 use super::step::{Answer, Turn};
 use super::verdict::{Fallback, Retry, Verdict, verdict};
@@ -108,8 +108,8 @@ impl Ladder {
     }
 
     /// The next candidate that may follow `failure`; those it rules out, and those that are not well, are passed over in the
-    /// trail. Where nobody is well and nobody was asked yet, it is the one that recovers soonest; where one must be waited
-    /// for, it is that one, unless the next is to start beside another (`beside`).
+    /// trail. Where one must be waited for, it is that one, and where nobody is well and nobody was asked yet, the one that
+    /// recovers soonest; neither if it is to start beside another (`beside`).
     pub(super) fn next_candidate(
         &mut self,
         failure: Option<&Failure>,
@@ -117,7 +117,9 @@ impl Ladder {
         turn: &mut Turn<'_>,
     ) -> Option<usize> {
         let (mut full, mut shut): (Vec<usize>, Option<(Duration, usize)>) = (Vec::new(), None);
-        self.soonest = None;
+        self.look_at = None;
+        let mut look: Option<Duration> = None;
+        let mut look_at = |at: Duration| look = Some(look.map_or(at, |earlier| earlier.min(at)));
         for index in self.front.map_or(0, |front| front + 1)..self.plan.candidates.len() {
             let given_up = self.seats.get(index).is_some_and(|seat| seat.failed);
             if given_up || self.is_skipped(index) || !self.is_another(index, failure) {
@@ -137,20 +139,28 @@ impl Ladder {
                     }
                     return Some(index);
                 }
-                Standing::Full { .. } => full.push(index),
-                Standing::Shut { until, .. } => {
+                Standing::Full { .. } => {
+                    full.push(index);
+                    look_at(turn.at + LOOK_AGAIN);
+                }
+                Standing::Shut { until, why, .. } => {
                     self.pass_over(index, turn);
+                    look_at(if why == Why::Probed { turn.at + LOOK_AGAIN } else { until });
                     if shut.is_none_or(|(soonest, _)| until < soonest) {
                         shut = Some((until, index));
                     }
                 }
             }
         }
-        self.soonest = shut.map(|(until, _)| until.saturating_sub(self.plan.origin));
+        self.look_at = look.map(|at| at.saturating_sub(self.plan.origin));
         let last = shut.map(|(_, index)| index).filter(|_| self.flights.is_empty());
-        let chosen = full.first().copied().filter(|_| !beside).or(last)?;
+        // Who starts beside another must be well: the other's turn will come.
+        let chosen = full.first().copied().or(last).filter(|_| !beside)?;
         if let Some(candidate) = self.plan.candidates.get(chosen).filter(|_| self.flights.is_empty()) {
             self.trail.unpass(candidate);
+            if let Some(seat) = self.seats.get_mut(chosen) {
+                seat.passed = false;
+            }
         }
         Some(chosen)
     }

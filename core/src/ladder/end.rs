@@ -1,7 +1,10 @@
 //! How attempts end, and how the call does.
 
+use std::time::Duration;
+
 use super::flight::{Flight, Loss};
 use super::machine::Ladder;
+use super::note::Note;
 use super::step::{Action, Turn};
 use crate::error::ErrorKind;
 use crate::types::{Failure, Outcome};
@@ -48,6 +51,26 @@ impl Ladder {
     /// What raises a failure.
     pub(super) fn raise(&self, loss: Loss) -> Action {
         Action::Fail { candidate: Some(self.index(loss.candidate)), attempt: Some(loss.attempt), failure: loss.failure }
+    }
+
+    /// Tells of a failure.
+    pub(super) fn note_failure(&mut self, attempt: usize, candidate: usize, line: usize, failure: &Failure) {
+        self.notes.push(Note::Failed {
+            attempt,
+            candidate: self.index(candidate),
+            kind: failure.kind,
+            reason: failure.message.clone(),
+            retry_after: failure.retry_after,
+            latency: self.trail.lines().get(line).map_or(Duration::ZERO, |line| line.latency),
+        });
+    }
+
+    /// Remembers the failure to raise when nothing is left: no other if one surfaces, else the one nearest to the primary.
+    pub(super) fn blame(&mut self, candidate: usize, attempt: usize, failure: &Failure) {
+        let nearest = self.failure.as_ref().is_none_or(|loss| self.index(candidate) <= self.index(loss.candidate));
+        if nearest && !self.halted {
+            self.failure = Some(Loss { candidate, attempt, failure: failure.clone() });
+        }
     }
 
     /// Takes an attempt out of the air: its candidate and its line in the trail.

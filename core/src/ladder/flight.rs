@@ -12,7 +12,7 @@ pub(super) struct Flight {
     pub(super) flying: bool,
     /// The right to make it, to be given back.
     pub(super) ticket: Option<Ticket>,
-    /// When it began.
+    /// When it began, later by the time in which the caller did not read.
     pub(super) begun: Duration,
     /// Who has said nothing for so long is late.
     pub(super) patience: Duration,
@@ -32,6 +32,8 @@ pub(super) struct Flight {
     pub(super) resumes: bool,
     /// Whether its answer is whole, since `heard`.
     pub(super) whole: bool,
+    /// Whether it was told to read no further.
+    pub(super) closed: bool,
 }
 
 #[derive(Debug, Default, Clone)]

@@ -35,8 +35,8 @@ pub struct Ladder {
     pub(super) hedge_at: Option<Duration>,
     /// Who waits for a place at its key.
     pub(super) waiting: Option<Waiting>,
-    /// When the first of those recovers that were passed over.
-    pub(super) soonest: Option<Duration>,
+    /// When to look again whether one of those who were passed over is well.
+    pub(super) look_at: Option<Duration>,
     pub(super) retry_at: Option<(usize, Duration)>,
     /// The failure to raise when nothing is left: that of the candidate nearest to the primary.
     pub(super) failure: Option<Loss>,
@@ -71,7 +71,7 @@ impl Ladder {
             race_at: None,
             hedge_at: None,
             waiting: None,
-            soonest: None,
+            look_at: None,
             retry_at: None,
             failure: None,
             halted: false,
@@ -222,14 +222,7 @@ impl Ladder {
         };
         self.trail.failed(line, &failure, turn.now);
         self.report(attempt, &Ended::Failed(&failure), turn);
-        self.notes.push(Note::Failed {
-            attempt,
-            candidate: self.index(candidate),
-            kind: failure.kind,
-            reason: failure.message.clone(),
-            retry_after: failure.retry_after,
-            latency: self.trail.lines().get(line).map_or(Duration::ZERO, |line| line.latency),
-        });
+        self.note_failure(attempt, candidate, line, &failure);
         if self.committed == Some(attempt) {
             return self.broke(attempt, failure, turn);
         }
@@ -243,10 +236,10 @@ impl Ladder {
                 return;
             }
         }
-        let nearest = self.failure.as_ref().is_none_or(|loss| self.index(candidate) <= self.index(loss.candidate));
-        if !self.halted && (surfaces || nearest) {
-            self.failure = Some(Loss { candidate, attempt, failure: failure.clone() });
+        if surfaces && !self.halted {
+            self.failure = None;
         }
+        self.blame(candidate, attempt, &failure);
         self.halted |= surfaces;
         if self.halted {
             (self.race_at, self.hedge_at) = (None, None);
@@ -319,7 +312,7 @@ impl Ladder {
         }
     }
 
-    fn give_seat_up(&mut self, candidate: usize) {
+    pub(super) fn give_seat_up(&mut self, candidate: usize) {
         if let Some(seat) = self.seats.get_mut(candidate) {
             seat.failed = true;
         }

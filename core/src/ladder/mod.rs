@@ -7,6 +7,8 @@
 mod backoff;
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod beside_cases;
 mod care;
 #[cfg(test)]
 mod care_cases;

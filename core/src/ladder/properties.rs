@@ -36,7 +36,7 @@ fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64
     let mut actions = Vec::new();
     let mut now = Duration::ZERO;
     let mut event = Event::Begin;
-    for _ in 0..1_000 {
+    for _ in 0..10_000 {
         for action in ladder.step(event, now) {
             match &action {
                 Action::Start { attempt, .. } => match &world[attempt % world.len()] {

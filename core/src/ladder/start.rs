@@ -9,7 +9,8 @@ use super::health::Standing;
 use super::machine::Ladder;
 use super::note::Note;
 use super::step::{Action, Turn};
-use crate::types::Upstream;
+use crate::error::ErrorKind;
+use crate::types::{Failure, Upstream};
 
 /// Who waits for a place at its key.
 #[derive(Debug)]
@@ -24,19 +25,21 @@ pub(super) struct Waiting {
 impl Ladder {
     /// Asks a candidate, or waits for a place at its key. A wait that is going on for another ends.
     pub(super) fn start(&mut self, candidate: usize, turn: &mut Turn<'_>) {
-        if matches!(self.standing(candidate, turn), Standing::Full { .. }) {
-            self.leave_queue(turn);
-            if let Some(vitals) = self.plan.candidates.get(candidate).map(|candidate| candidate.vitals) {
-                let number = turn.health.queue(vitals);
-                self.waiting = Some(Waiting { candidate, number, since: turn.now });
-            }
-            return self.lead_with(candidate, turn);
-        }
-        self.ask(candidate, turn);
+        let vitals = self.plan.candidates.get(candidate).map(|candidate| candidate.vitals);
+        let Some(full) = vitals.filter(|vitals| turn.health.full(*vitals).is_some()) else {
+            return self.ask(candidate, turn);
+        };
+        self.leave_queue(turn);
+        let number = turn.health.queue(full);
+        self.waiting = Some(Waiting { candidate, number, since: turn.now });
+        self.lead_with(candidate, turn);
     }
 
-    /// Asks a candidate.
+    /// Asks a candidate; one that acts, alone.
     fn ask(&mut self, candidate: usize, turn: &mut Turn<'_>) {
+        if self.acts(candidate) {
+            self.cut(candidate, turn);
+        }
         let Some(chosen) = self.plan.candidates.get(candidate) else {
             return;
         };
@@ -65,6 +68,7 @@ impl Ladder {
             resumable: false,
             resumes: self.resume.is_some(),
             whole: false,
+            closed: false,
         });
         let attempt = self.flights.len() - 1;
         turn.out.push(Action::Start {
@@ -76,6 +80,10 @@ impl Ladder {
         self.tell(candidate, changes);
         self.notes.push(Note::Started { attempt, candidate: self.index(candidate) });
         self.lead_with(candidate, turn);
+    }
+
+    fn acts(&self, candidate: usize) -> bool {
+        self.plan.candidates.get(candidate).is_some_and(|candidate| candidate.acts)
     }
 
     /// Whoever comes further than all before is the one beside whom the next is due.
@@ -104,13 +112,37 @@ impl Ladder {
         }
     }
 
-    /// Asks who has got a place; or somebody else, where it went down while its place was waited for.
+    /// Asks who has got a place, or somebody else, where it went down while its place was waited for.
     fn seated(&mut self, candidate: usize, turn: &mut Turn<'_>) {
-        if !matches!(self.standing(candidate, turn), Standing::Shut { .. }) {
-            return self.ask(candidate, turn);
+        match self.standing(candidate, turn) {
+            Standing::Shut { until, kind, .. } => self.instead(candidate, (until, kind), turn),
+            _ => self.ask(candidate, turn),
         }
-        let next = if self.halted { None } else { self.next_candidate(None, false, turn) };
-        if next.is_none() && self.flights.is_empty() {
+    }
+
+    /// Asks the same candidate again, or somebody else, where its circuit opened while the retry was waited for.
+    pub(super) fn again(&mut self, candidate: usize, turn: &mut Turn<'_>) {
+        let vitals = self.plan.candidates.get(candidate).map(|candidate| candidate.vitals);
+        let broken = vitals.is_some_and(|vitals| turn.health.broken(vitals));
+        match self.standing(candidate, turn) {
+            Standing::Shut { until, kind, .. } if broken => self.instead(candidate, (until, kind), turn),
+            _ => self.start(candidate, turn),
+        }
+    }
+
+    /// Asks somebody else than a candidate that was waited for and is shut. Where nobody was asked yet and all are, it is the
+    /// one that recovers soonest.
+    fn instead(&mut self, candidate: usize, (until, kind): (Duration, ErrorKind), turn: &mut Turn<'_>) {
+        // What shut it says whether another key may help.
+        let shut = Failure::new(kind, "it went down");
+        let beside = self.busy() && self.front != Some(candidate);
+        let next = if self.halted || beside { None } else { self.next_candidate(Some(&shut), false, turn) };
+        let later =
+            |next: &usize| matches!(self.standing(*next, turn), Standing::Shut { until: other, .. } if other >= until);
+        if self.flights.is_empty() && next.as_ref().is_none_or(later) {
+            if let Some(next) = next {
+                self.pass_over(next, turn);
+            }
             return self.ask(candidate, turn);
         }
         self.pass_over(candidate, turn);
@@ -149,29 +181,18 @@ impl Ladder {
         let Some(next) = next else {
             // Somebody who is not well now may be so while there is time.
             if !early {
-                self.race_at = self.soonest.filter(|at| *at > turn.now);
+                self.race_at = self.look_at;
             }
             return;
         };
-        let acts = |candidate: usize| self.plan.candidates.get(candidate).is_some_and(|candidate| candidate.acts);
-        let cut = !self.plan.hedge || acts(slow) || acts(next);
+        let cut = !self.plan.hedge || self.acts(slow) || self.acts(next);
         self.notes.push(Note::Hedged { beside: self.index(slow), candidate: self.index(next), cut });
         if !cut {
             return self.start(next, turn);
         }
-        let cut: Vec<usize> = (self.flights.iter().enumerate())
-            .filter(|(_, flight)| flight.flying && flight.candidate == slow)
-            .map(|(attempt, _)| attempt)
-            .collect();
-        self.leave_queue(turn);
-        self.retry_at.take_if(|(candidate, _)| *candidate == slow);
-        if cut.is_empty() {
-            return self.start(next, turn);
+        if self.cut(next, turn) {
+            self.notes.push(Note::Switched { from: self.index(slow), to: self.index(next) });
         }
-        for attempt in cut {
-            turn.out.push(Action::Cancel { attempt });
-            let failure = self.too_slow(attempt, next, turn.now);
-            self.failed(attempt, failure, turn);
-        }
+        self.start(next, turn);
     }
 }

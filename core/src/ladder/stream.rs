@@ -78,16 +78,19 @@ impl Ladder {
         let retry_at = self.retry_at.as_mut().map(|(_, at)| at);
         let own = [self.deadline.as_mut(), self.race_at.as_mut(), self.hedge_at.as_mut(), retry_at];
         let flights = self.flights.iter_mut().filter(|flight| flight.flying);
-        let theirs = flights.flat_map(|flight| [&mut flight.limit, &mut flight.first_limit, &mut flight.heard]);
-        for at in own.into_iter().chain(theirs.map(Option::as_mut)).flatten() {
+        let theirs = flights.flat_map(|flight| {
+            let limits = [&mut flight.limit, &mut flight.first_limit, &mut flight.heard];
+            limits.map(Option::as_mut).into_iter().chain([Some(&mut flight.begun)])
+        });
+        for at in own.into_iter().chain(theirs).flatten() {
             *at += time;
         }
     }
 
     pub(super) fn close(&mut self, attempt: usize, turn: &mut Turn<'_>) {
-        if let Some(flight) = self.flights.get_mut(attempt) {
+        if let Some(flight) = self.flights.get_mut(attempt).filter(|flight| !flight.closed) {
             // What it brought is reported next; nothing of it is due any more.
-            (flight.whole, flight.heard, flight.limit, flight.first_limit) = (false, None, None, None);
+            flight.closed = true;
             turn.out.push(Action::Close { attempt });
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::health::Standing;
 use super::plan::Candidate;
 use super::step::Answer;
+use crate::error::ErrorKind;
 use crate::types::{Attempt, Failure, Next, Outcome, Price, Usage};
 
 #[derive(Debug, Default)]
@@ -120,7 +121,9 @@ impl Trail {
             Outcome::Skipped => false,
             // A provider that refuses a request does not charge for it; one that was cut off, or answered nonsense, does.
             Outcome::Failed => {
-                line.status.is_none_or(|status| status < 400) && !matches!(line.subkind, Some("connect" | "pool"))
+                line.status.is_none_or(|status| status < 400)
+                    && !matches!(line.subkind, Some("connect" | "pool"))
+                    && !(line.status.is_none() && unsent(line.kind))
             }
         };
         match line.usage {
@@ -136,4 +139,9 @@ impl Trail {
     pub(super) fn lines(&self) -> &[Attempt] {
         &self.0
     }
+}
+
+/// Whether a failure that came without a status is about a request that could not be written, so that nothing was sent.
+fn unsent(kind: Option<ErrorKind>) -> bool {
+    matches!(kind, Some(ErrorKind::InvalidRequest | ErrorKind::Unsupported | ErrorKind::Config))
 }

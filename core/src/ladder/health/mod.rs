@@ -42,6 +42,8 @@ struct Provider {
 struct Key {
     gate: Gate,
     slots: Slots,
+    /// How many of its users have set a limit.
+    limits: usize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -101,10 +103,14 @@ impl Health {
         let model = self.models.join((provider, who.model, who.keys));
         // A router without a limit does not lift the one that another has set.
         let alone = self.keys.users(key) == 1;
-        if let Some(key) = self.keys.get_mut(key).filter(|_| alone || who.limit.is_some()) {
-            key.slots.set(who.limit);
+        let limited = who.limit.is_some();
+        if let Some(key) = self.keys.get_mut(key) {
+            key.limits += usize::from(limited);
+            if alone || limited {
+                key.slots.set(who.limit);
+            }
         }
-        Vitals { provider, key, model, seat: self.seats.join((model, key)) }
+        Vitals { provider, key, model, seat: self.seats.join((model, key)), limited }
     }
 
     /// One who joined uses it no longer. It is kept for who may come back.
@@ -112,6 +118,14 @@ impl Health {
         self.seats.leave(vitals.seat);
         self.models.leave(vitals.model);
         self.keys.leave(vitals.key);
+        let used = self.keys.users(vitals.key) > 0;
+        if let Some(key) = self.keys.get_mut(vitals.key).filter(|_| vitals.limited) {
+            key.limits = key.limits.saturating_sub(1);
+            // Of those who stay, nobody wants it.
+            if used && key.limits == 0 {
+                key.slots.lift(&mut self.woken);
+            }
+        }
         self.providers.leave(vitals.provider);
     }
 
@@ -187,7 +201,7 @@ impl Health {
         now: Duration,
         out: &mut Vec<Change>,
     ) {
-        let Vitals { provider, key, model, seat } = ticket.vitals;
+        let Vitals { provider, key, model, seat, .. } = ticket.vitals;
         if let Some(key) = self.keys.get_mut(key) {
             key.slots.succeeded(&mut self.woken);
         }
@@ -229,7 +243,7 @@ impl Health {
         rng: &mut fastrand::Rng,
         out: &mut Vec<Change>,
     ) {
-        let Vitals { provider, key, model, seat } = ticket.vitals;
+        let Vitals { provider, key, model, seat, .. } = ticket.vitals;
         if let Some(seat) = self.seats.get_mut(seat) {
             seat.last = Some((failure.kind, failure.message.chars().take(MESSAGE).collect(), now));
         }
@@ -308,7 +322,7 @@ impl Health {
 
     /// Forgets what speaks against a candidate; its measured times stay.
     pub fn reset(&mut self, vitals: Vitals) {
-        let Vitals { provider, key, model, seat } = vitals;
+        let Vitals { provider, key, model, seat, .. } = vitals;
         if let Some(provider) = self.providers.get_mut(provider) {
             provider.breaker = Breaker::default();
         }

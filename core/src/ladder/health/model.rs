@@ -67,6 +67,8 @@ struct History {
     /// Probes under way, by candidate.
     probes: Vec<Vec<(usize, usize)>>,
     most_probes: usize,
+    /// The most calls that a key had at a time.
+    most_calls: u32,
     ends: Vec<(Duration, Result<(), ErrorKind>, Vec<Attempt>)>,
 }
 
@@ -183,6 +185,8 @@ impl Play {
             }
         }
         self.note(number, now);
+        let taken = (0..self.world.lives.len()).map(|key| self.health.keys.get(key).unwrap().slots.taken());
+        self.history.most_calls = taken.chain([self.history.most_calls]).max().unwrap();
         let call = &self.calls[number];
         if let Some(result) = call.over {
             self.history.ends.push((now, result, call.ladder.attempts().to_vec()));
@@ -270,6 +274,11 @@ proptest! {
 
         // Half-open circuits are tried by one call at a time.
         prop_assert!(history.most_probes <= 1, "{} probes at once", history.most_probes);
+
+        // A limit on calls at a time holds for all of them.
+        if let Some(Concurrency::Fixed(limit)) = world.limit {
+            prop_assert!(history.most_calls <= limit, "{} calls at a time", history.most_calls);
+        }
 
         // No call fails without having asked somebody, unless it waited for a place all its time.
         for (_, result, attempts) in &history.ends {

@@ -66,6 +66,8 @@ pub struct Vitals {
     pub(super) key: usize,
     pub(super) model: usize,
     pub(super) seat: usize,
+    /// Whether who joined has set a limit on the key's calls at a time.
+    pub(super) limited: bool,
 }
 
 /// The right to make one attempt; [`Health::finish`](super::Health::finish) takes it back.

@@ -30,6 +30,12 @@ impl Slots {
         }
     }
 
+    /// There is no limit any longer; whoever waits has a place.
+    pub(super) fn lift(&mut self, woken: &mut Vec<u64>) {
+        self.limit = None;
+        self.grant(woken);
+    }
+
     /// How many calls there may be at a time; `None` where there is no limit.
     pub(super) fn limit(&self) -> Option<u32> {
         match self.limit? {

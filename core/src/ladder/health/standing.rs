@@ -98,14 +98,21 @@ impl Health {
         if let Some((until, why, kind)) = worst {
             return Standing::Shut { until, why, kind };
         }
-        let slots = self.keys.get(vitals.key).map(|key| &key.slots);
-        if let Some(limit) = slots.filter(|slots| slots.full()).and_then(|slots| slots.limit()) {
+        if let Some(limit) = self.full(vitals) {
             return Standing::Full { limit };
         }
         match self.seats.get(vitals.seat) {
             Some(seat) if seat.low > now => Standing::Low { until: seat.low },
             _ => Standing::Ready,
         }
+    }
+
+    /// How many calls a candidate's key may have at a time, where it has them already: who comes now waits, however the
+    /// candidate stands.
+    #[must_use]
+    pub fn full(&self, vitals: Vitals) -> Option<u32> {
+        let slots = self.keys.get(vitals.key).map(|key| &key.slots);
+        slots.filter(|slots| slots.full()).and_then(|slots| slots.limit())
     }
 
     /// Whether a circuit breaker in front of a candidate is not closed.
