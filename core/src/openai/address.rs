@@ -20,16 +20,20 @@ pub(crate) enum Asked {
 pub(super) enum Dialect {
     /// `POST …/chat/completions`.
     Chat,
+    /// `POST …/responses`.
+    Responses,
 }
 
 /// What is served, for those who ask for something else.
-const SERVED: &str = "POST /v1/chat/completions, GET /v1/models, GET /v1/models/{task}";
+const SERVED: &str = "POST /v1/chat/completions, POST /v1/responses, GET /v1/models, GET /v1/models/{task}";
 
 /// The format of the call that a request makes; none where it asks for models.
 pub(super) fn find(method: &Method, path: &str, tasks: &[&str]) -> Result<Option<Dialect>, Refusal> {
     let path = path.trim_end_matches('/');
     let (dialect, expected) = if path.ends_with("/chat/completions") {
         (Some(Dialect::Chat), Method::POST)
+    } else if path.ends_with("/responses") {
+        (Some(Dialect::Responses), Method::POST)
     } else if models(path, tasks).is_ok() || path.contains("/models/") {
         (None, Method::GET)
     } else {

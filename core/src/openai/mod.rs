@@ -10,6 +10,7 @@ mod address;
 mod chat;
 mod controls;
 mod refusal;
+mod responses;
 mod trail;
 
 use http::Request;
@@ -19,6 +20,7 @@ pub(crate) use self::address::Asked;
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::trail::headers;
 use crate::error::Error;
+use crate::types::parse;
 use crate::types::{Event, Message, Options, ParseError, Reply};
 
 /// A call as a client of OpenAI's API asked for it.
@@ -74,6 +76,7 @@ pub(crate) fn read(request: &Request<impl AsRef<[u8]>>, tasks: &[&str], stamp: S
     };
     let mut order = match dialect {
         address::Dialect::Chat => chat::read(body, stamp, tasks)?,
+        address::Dialect::Responses => responses::read(body, stamp, tasks)?,
     };
     controls::apply(request.headers(), &mut order)?;
     Ok(Asked::Call(Box::new(order)))
@@ -93,6 +96,14 @@ fn resolve(model: Option<Value>, tasks: &[&str]) -> Result<(String, Option<Strin
     };
     let pinned = model.get(task.len() + 1..).map(str::to_owned);
     Ok(((*task).to_owned(), pinned))
+}
+
+/// Takes a member out that is true or false; false where it is not there.
+fn flag(body: &mut Map<String, Value>, name: &str) -> Result<bool, Refusal> {
+    match body.remove(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(value) => Ok(parse::boolean(&value, name)?),
+    }
 }
 
 /// One event of a stream.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::answer::ChatPen;
 use crate::openai::controls::labels;
 use crate::openai::refusal::Refusal;
-use crate::openai::{Order, Stamp, resolve};
+use crate::openai::{Order, Stamp, flag, resolve};
 use crate::types::parse;
 use crate::types::{Messages, Options};
 
@@ -85,12 +85,5 @@ fn only_functions(tools: Option<&Value>) -> Result<(), Refusal> {
     match other {
         None => Ok(()),
         Some(at) => Err(Refusal::unsupported(&format!("tools[{at}].type"), "only functions are passed on to models")),
-    }
-}
-
-fn flag(body: &mut Map<String, Value>, name: &str) -> Result<bool, Refusal> {
-    match body.remove(name) {
-        None | Some(Value::Null) => Ok(false),
-        Some(value) => Ok(parse::boolean(&value, name)?),
     }
 }
