@@ -14,7 +14,7 @@ import httpx
 import pytest
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
-from support import HELLO, STALLS, check_ctrl_c, closed, playing, run_in, run_python, seen
+from support import HELLO, STALLS, check_ctrl_c, closed, eventually, playing, run_in, run_python, seen
 
 import locum
 from locum import Router
@@ -167,6 +167,36 @@ def test_many_streams_at_once(new_loop: NewLoop) -> None:
     answer = {"answer": "Hello you there", "stream": {"chunk_delay_ms": 5}}
     with playing({"a": [answer]}) as (_, router):
         assert run_in(new_loop(), run(router)) == {"Hello you there"}
+
+
+def test_cancellations_that_meet_their_answers(new_loop: NewLoop) -> None:
+    async def run(mock: Mock, router: Router) -> tuple[int, int]:
+        client = client_of(router)
+
+        async def one(patience: float) -> bool:
+            create = client.chat.completions.create(model="chat", messages=ASK, stream=True)
+            try:
+                stream = await asyncio.wait_for(create, patience)
+            except asyncio.TimeoutError:
+                return False
+            await stream.close()
+            return True
+
+        outcomes = await asyncio.gather(*(one(0.03 + i / 100) for i in range(100)))
+        gc.collect()
+        # Nothing that came too late is left open.
+        await asyncio.get_running_loop().run_in_executor(None, eventually, lambda: all_closed(mock) or None)
+        return outcomes.count(True), outcomes.count(False)
+
+    def all_closed(mock: Mock) -> bool:
+        return all(entry["closed_ms"] is not None for entry in mock.log())
+
+    stalls = {"answer": "Hello you there", "delay_ms": 50, "stream": {"stall_after": 1}}
+    with playing({"a": [stalls]}) as (mock, router):
+        answered, cancelled = run_in(new_loop(), run(mock, router))
+        assert answered + cancelled == 100
+        assert answered > 0
+        assert cancelled > 0
 
 
 CTRL_C = """
