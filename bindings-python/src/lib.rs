@@ -7,6 +7,7 @@ mod convert;
 mod desk;
 mod errors;
 mod events;
+mod fetch;
 mod mailbox;
 mod reply;
 mod router;

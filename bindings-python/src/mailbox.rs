@@ -21,19 +21,19 @@ use locum::{Error, Reply};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::{PyTraverseError, PyVisit, intern};
+use pyo3::{IntoPyObjectExt, PyTraverseError, PyVisit, intern};
 use tokio::task::AbortHandle;
 
 use crate::desk::Desk;
+use crate::fetch::Answer;
 use crate::runtime::{Local, Process};
 use crate::source::{Source, Turn};
 use crate::{errors, reply};
 
-type Outcome = Result<Reply, Error>;
-
 /// What a future waits for.
 enum Parcel {
-    Call(Outcome),
+    Call(Result<Reply, Error>),
+    Fetch(Result<Answer, Error>),
     /// A stream has something to take, or nothing any more.
     More,
     /// The task panicked.
@@ -202,9 +202,18 @@ impl Drop for Post {
 pub(crate) fn submit(
     py: Python<'_>,
     desk: Arc<Desk>,
-    call: impl Future<Output = Outcome> + Send + 'static,
+    call: impl Future<Output = Result<Reply, Error>> + Send + 'static,
 ) -> PyResult<(Py<PyAny>, Ticket)> {
     start(py, desk, None, async move { Parcel::Call(call.await) })
+}
+
+/// The same for an HTTP request.
+pub(crate) fn submit_fetch(
+    py: Python<'_>,
+    desk: Arc<Desk>,
+    call: impl Future<Output = Result<Answer, Error>> + Send + 'static,
+) -> PyResult<(Py<PyAny>, Ticket)> {
+    start(py, desk, None, async move { Parcel::Fetch(call.await) })
 }
 
 /// Starts to read a stream's next batch; the running loop's future will be done when there is something to take.
@@ -329,18 +338,21 @@ fn hand_over(py: Python<'_>, waiting: &Waiting, parcel: Parcel) -> PyResult<()> 
     if future.call_method0(intern!(py, "done"))?.is_truthy()? {
         return Ok(());
     }
-    match parcel {
-        Parcel::Call(Ok(answer)) => future.call_method1(intern!(py, "set_result"), (reply::Reply::new(answer),))?,
-        Parcel::Call(Err(error)) => {
-            future.call_method1(intern!(py, "set_exception"), (errors::exception(py, &error),))?
-        }
-        Parcel::More => future.call_method1(intern!(py, "set_result"), (py.None(),))?,
-        Parcel::Broken => {
-            let bug = PyRuntimeError::new_err("locum: this broke off by a bug in Locum; stderr says where");
-            future.call_method1(intern!(py, "set_exception"), (bug,))?
-        }
+    match contents(py, &waiting.desk, parcel) {
+        Ok(result) => future.call_method1(intern!(py, "set_result"), (result,))?,
+        Err(error) => future.call_method1(intern!(py, "set_exception"), (error,))?,
     };
     waiting.desk.tell(py)
+}
+
+fn contents<'py>(py: Python<'py>, desk: &Arc<Desk>, parcel: Parcel) -> PyResult<Bound<'py, PyAny>> {
+    match parcel {
+        Parcel::Call(Ok(reply)) => reply::Reply::new(reply).into_bound_py_any(py),
+        Parcel::Fetch(Ok(answer)) => answer.into_python(py, desk),
+        Parcel::Call(Err(error)) | Parcel::Fetch(Err(error)) => Err(errors::exception(py, &error)),
+        Parcel::More => Ok(py.None().into_bound(py)),
+        Parcel::Broken => Err(PyRuntimeError::new_err("locum: this broke off by a bug in Locum; stderr says where")),
+    }
 }
 
 /// The right to cancel a call.

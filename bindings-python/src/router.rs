@@ -11,6 +11,7 @@ use std::time::Duration;
 use locum::{Error, Level, Policy};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
@@ -19,7 +20,8 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::desk::Desk;
-use crate::mailbox::{Ticket, submit};
+use crate::fetch::{Answer, answer, request};
+use crate::mailbox::{Ticket, submit, submit_fetch};
 use crate::reply::Reply;
 use crate::runtime::{Local, Process};
 use crate::source::Source;
@@ -177,6 +179,37 @@ impl Router {
         let (desk, call) = Self::call(slf, task, messages, options)?;
         let outcome = wait(py, &desk, Process::current()?.handle(), call)?;
         outcome.map(Reply::new).map_err(|error| errors::exception(py, &error))
+    }
+
+    /// Starts to answer an HTTP request: the running loop's future of status, headers and body, and the right to cancel it.
+    fn fetch(
+        slf: &Bound<'_, Self>,
+        py: Python<'_>,
+        method: &str,
+        target: &[u8],
+        headers: Vec<(PyBackedBytes, PyBackedBytes)>,
+        body: &[u8],
+    ) -> PyResult<(Py<PyAny>, Ticket)> {
+        let request = request(method, target, headers, body)?;
+        let desk = Self::desk(slf)?;
+        let call = answer(desk.router.clone(), request);
+        submit_fetch(py, desk, call)
+    }
+
+    /// Answers an HTTP request on the caller's own thread.
+    fn fetch_sync<'py>(
+        slf: &Bound<'py, Self>,
+        py: Python<'py>,
+        method: &str,
+        target: &[u8],
+        headers: Vec<(PyBackedBytes, PyBackedBytes)>,
+        body: &[u8],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let request = request(method, target, headers, body)?;
+        let desk = Self::desk(slf)?;
+        let call = answer(desk.router.clone(), request);
+        let outcome: Result<Answer, Error> = wait(py, &desk, Process::current()?.handle(), call)?;
+        outcome.map_err(|error| errors::exception(py, &error))?.into_python(py, &desk)
     }
 
     /// A stream that asks nothing before it is read.

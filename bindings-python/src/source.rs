@@ -10,8 +10,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::Bytes;
 use futures_util::Stream;
-use locum::{Attempt, Error, Event, EventStream, Reply, Router, TextStream};
+use locum::{Attempt, Body, Error, Event, EventStream, Reply, Router, TextStream};
 use serde_json::Value;
 use tokio::task::yield_now;
 
@@ -23,6 +24,8 @@ pub(crate) enum Item {
     Text(String),
     /// All of the text has come.
     Whole(Box<Reply>),
+    /// More of a response's body.
+    Page(Bytes),
     Failed(Error),
 }
 
@@ -54,6 +57,8 @@ enum Stage {
     },
     Events(EventStream),
     Text(TextStream),
+    /// None when it was closed.
+    Body(Option<Body>),
 }
 
 impl Stage {
@@ -71,12 +76,22 @@ impl Stage {
                 Some(piece) => Some(piece.map_or_else(Item::Failed, Item::Text)),
                 None => text.reply().cloned().map(|reply| Item::Whole(Box::new(reply))),
             },
+            Self::Body(None) => None,
+            Self::Body(Some(body)) => ready!(Pin::new(body).poll_next(cx)).map(Item::Page),
         })
+    }
+
+    /// The most items of a batch. A page of a body is a batch already, and pauses the reading by itself.
+    fn most(&self) -> usize {
+        match self {
+            Self::Asked { .. } | Self::Events(_) | Self::Text(_) => EventStream::BATCH,
+            Self::Body(_) => 1,
+        }
     }
 
     fn pause(&mut self) {
         match self {
-            Self::Asked { .. } => {}
+            Self::Asked { .. } | Self::Body(_) => {}
             Self::Events(events) => events.pause(),
             Self::Text(text) => text.pause(),
         }
@@ -87,12 +102,13 @@ impl Stage {
             Self::Asked { .. } => {}
             Self::Events(events) => events.close(),
             Self::Text(text) => text.close(),
+            Self::Body(body) => *body = None,
         }
     }
 
     fn attempts(&self) -> &[Attempt] {
         match self {
-            Self::Asked { .. } => &[],
+            Self::Asked { .. } | Self::Body(_) => &[],
             Self::Events(events) => events.attempts(),
             Self::Text(text) => text.attempts(),
         }
@@ -111,7 +127,15 @@ pub(crate) enum Wait {
 
 impl Source {
     pub(crate) fn new(desk: Arc<Desk>, task: String, messages: Value, options: Value) -> Self {
-        let stage = Stage::Asked { task, messages, options, text: false };
+        Self::at(desk, Stage::Asked { task, messages, options, text: false })
+    }
+
+    /// What is left of a response.
+    pub(crate) fn of_body(desk: Arc<Desk>, body: Body) -> Self {
+        Self::at(desk, Stage::Body(Some(body)))
+    }
+
+    fn at(desk: Arc<Desk>, stage: Stage) -> Self {
         let inner = Inner { stage, ready: VecDeque::new(), over: false, awaited: false, waker: None };
         Self { desk, inner: Mutex::new(inner) }
     }
@@ -127,7 +151,7 @@ impl Source {
                 *text = true;
                 true
             }
-            Stage::Events(_) | Stage::Text(_) => false,
+            Stage::Events(_) | Stage::Text(_) | Stage::Body(_) => false,
         }
     }
 
@@ -173,7 +197,7 @@ impl Source {
     /// Ready with how many items there are.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<usize> {
         let inner = &mut *self.lock();
-        while !inner.over && inner.ready.len() < EventStream::BATCH {
+        while !inner.over && inner.ready.len() < inner.stage.most() {
             match inner.stage.poll(&self.desk.router, cx) {
                 Poll::Ready(Some(item)) => {
                     // A failure is followed by nothing, and so is the end of the text.

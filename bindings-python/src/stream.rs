@@ -1,4 +1,4 @@
-//! A stream as Python holds it: `locum.Stream` and `locum.TextStream` are its public faces.
+//! A stream as Python holds it: `locum.Stream` and `locum.TextStream` are its public faces, and bodies of responses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::mailbox;
 use crate::reply::{self, Reply};
@@ -15,7 +15,7 @@ use crate::runtime::{Local, Process};
 use crate::source::{Item, Source, Turn, Wait};
 use crate::{errors, events};
 
-/// A stream of events or of text. Letting go of it closes its connections.
+/// A stream of events, of text or of bytes. Letting go of it closes its connections.
 #[pyclass(frozen, module = "locum._core")]
 pub(crate) struct Stream {
     source: Local<Arc<Source>>,
@@ -62,7 +62,7 @@ impl Stream {
         Err(PyRuntimeError::new_err("this stream is being read as events; ask for its text before the first of them"))
     }
 
-    /// The next event, or with `text` the next piece of text, if it is there already.
+    /// The next event or page, or with `text` the next piece of text, if it is there already.
     fn take<'py>(&self, py: Python<'py>, text: bool) -> PyResult<Option<Bound<'py, PyAny>>> {
         let source = self.source()?;
         if source.is_text() != text {
@@ -76,6 +76,7 @@ impl Stream {
                 self.ended(py, &Py::new(py, Reply::new(*reply))?);
                 Ok(None)
             }
+            Some(Item::Page(page)) => Ok(Some(PyBytes::new(py, &page).into_any())),
             Some(Item::Failed(error)) => Err(errors::exception(py, &error)),
         }
     }

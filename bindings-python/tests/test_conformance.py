@@ -13,9 +13,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import pytest
 from support import dumps, error_fields, eventually, plain, reply_fields
 
+import locum
 from locum import ConfigError, LocumError, Reply, Router, RouterEvent
 from locum.stream import Stream, TextStream
 from locum.testing import Mock
@@ -90,8 +92,13 @@ def script(scenario: dict[str, Any]) -> dict[str, Any]:
 CONTENT = ("text", "reasoning", "tool_call_delta")
 
 
-async def make(router: Router, call: dict[str, Any], events: list[dict[str, Any]]) -> Reply | LocumError | None:
+Outcome = Reply | LocumError | dict[str, Any] | None
+
+
+async def make(router: Router, call: dict[str, Any], events: list[dict[str, Any]]) -> Outcome:
     """The outcome of a call, and the events of a stream; None if the caller cancelled or closed it."""
+    if "http" in call:
+        return await fetch(router, call["http"])
     options: dict[str, Any] = call.get("options") or {}
     unknown = set(options) - set(inspect.signature(router.stream if call.get("stream") else router.complete).parameters)
     if unknown:
@@ -123,6 +130,53 @@ async def make_unsigned(router: Router, call: dict[str, Any], unknown: set[str])
         else:
             await native.submit(*arguments, options)[0]
     return refused.value
+
+
+async def fetch(router: Router, request: dict[str, Any]) -> dict[str, Any] | LocumError:
+    """The outcome of an HTTP request to the OpenAI face."""
+    transport = locum.httpx_transport(router)
+    async with httpx.AsyncClient(transport=transport, base_url="http://locum", timeout=None) as client:
+        body = {"json": request["body"]} if "body" in request else {}
+        try:
+            response = await client.request(
+                request.get("method", "POST"), request["path"], headers=request.get("headers"), **body
+            )
+        except httpx.ReadTimeout as late:
+            assert isinstance(late.__cause__, LocumError)
+            return late.__cause__
+    if response.headers["content-type"].startswith("text/event-stream"):
+        said = spoken(response.text)
+    else:
+        said = {"body": response.json()}
+    return {"status": response.status_code, "headers": dict(response.headers), **said}
+
+
+def spoken(stream: str) -> dict[str, Any]:
+    """What is compared of a stream of events."""
+    types: list[str] = []
+    data: list[Any] = []
+    text, done = "", False
+    assert stream.endswith("\n\n"), f"ends inside an event: {stream[-100:]!r}"
+    for event in stream.removesuffix("\n\n").split("\n\n"):
+        assert not done, f"after the end: {event!r}"
+        for line in event.split("\n"):
+            field, value = line.split(": ", 1)
+            if field == "event":
+                types += [value] if types[-1:] != [value] else []
+            elif value == "[DONE]":
+                done = True
+            else:
+                assert field == "data", line
+                data.append(json.loads(value))
+                text += words(data[-1])
+    return {"text": text, "done": done, "types": types, "first": data[0], "last": data[-1]}
+
+
+def words(data: dict[str, Any]) -> str:
+    """The text that an event of a stream adds, in either of OpenAI's formats."""
+    if data.get("type") == "response.output_text.delta":
+        return data["delta"]
+    return "".join(choice["delta"].get("content") or "" for choice in data.get("choices", [])[:1])
 
 
 async def read(stream: Stream | TextStream, call: dict[str, Any], events: list[dict[str, Any]]) -> Reply | None:
@@ -170,7 +224,7 @@ def merged(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return out
 
 
-def compare(outcome: Reply | LocumError | None, call: dict[str, Any]) -> str:
+def compare(outcome: Outcome, call: dict[str, Any]) -> str:
     """Compares an outcome; answers with all that can be printed of it."""
     expect: dict[str, Any] = call["expect"]
     if outcome is None:
@@ -178,7 +232,9 @@ def compare(outcome: Reply | LocumError | None, call: dict[str, Any]) -> str:
             return ""
         assert expect.get("error") == {"kind": "cancelled"}, "cancelled unexpectedly"
         return ""
-    if isinstance(outcome, LocumError):
+    if isinstance(outcome, dict):
+        which, fields, printed = "response", outcome, ""
+    elif isinstance(outcome, LocumError):
         which, fields = "error", error_fields(outcome)
         printed = dumps(["".join(traceback.format_exception(outcome)), repr(outcome), outcome.__dict__])
     else:

@@ -40,7 +40,9 @@ from locum.errors import (
     Timeout,
     Unsupported,
 )
-from locum.router import DefaultRouter, Router
+from locum.hook import httpx_client, httpx_sync_client, httpx_transport
+from locum.router import Router
+from locum.router import default as _default
 from locum.stream import Stream, TextStream
 from locum.types import (
     Attempt,
@@ -101,10 +103,11 @@ __all__ = [
     "__version__",
     "complete",
     "complete_sync",
+    "httpx_client",
+    "httpx_sync_client",
+    "httpx_transport",
     "stream",
 ]
-
-_default = DefaultRouter()
 
 complete = _default.complete
 """``Router.complete`` of a router that ``Router.from_default`` makes when it is first needed."""

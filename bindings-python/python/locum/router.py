@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from locum import _core
 from locum.stream import Stream
 from locum.types import candidate_health, explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from os import PathLike
+    from collections.abc import Callable, Sequence
 
     from locum.types import CandidateHealth, Explanation, Messages, OnBreak, RouterEvent, Upstream
 
-__all__ = ["Router"]
+__all__ = ["Config", "Router"]
 
 
 class Router:
@@ -355,3 +356,21 @@ class DefaultRouter(Router):
     def __repr__(self) -> str:
         """Reads nothing."""
         return "DefaultRouter()"
+
+
+Config: TypeAlias = "Router | Mapping[str, Any] | str | PathLike[str] | None"
+"""Where tasks come from: a router, a configuration as plain data, the path of a file; None is the default router."""
+
+default = DefaultRouter()
+"""The router of ``locum.complete``."""
+
+
+def native(config: Config) -> _core.Router:
+    """The native half of the router that ``config`` is or describes."""
+    if config is None:
+        config = default
+    elif isinstance(config, (str, PathLike)):
+        config = Router.from_file(config)
+    elif not isinstance(config, Router):
+        config = Router(config)
+    return config._native  # pyright: ignore[reportPrivateUsage]

@@ -19,6 +19,7 @@ __all__ = [
     "Finish",
     "FinishReason",
     "Happening",
+    "HttpAnswer",
     "LastError",
     "Messages",
     "Model",
@@ -80,6 +81,9 @@ Event: TypeAlias = (
     | _core.EndEvent
 )
 """What a stream brings: told apart by class or by ``type``."""
+
+HttpAnswer: TypeAlias = tuple[int, list[tuple[bytes, bytes]], bytes | _core.Stream]
+"""Status, headers and body of a response; the body as it comes where it is still being made."""
 
 ErrorKind: TypeAlias = Literal[
     "rate_limited",
