@@ -9,6 +9,7 @@
 
 mod command;
 mod events;
+mod exchange;
 mod mailbox;
 mod router;
 mod runtime;

@@ -1,6 +1,6 @@
 //! How results come back: a queue for each JavaScript thread, and one wake for all that is in it.
 //!
-//! A call, and each batch of a stream, becomes a task of the runtime. When it ends, the task puts its result into the queue
+//! A call, and each batch of a stream or of a response's body, becomes a task of the runtime. When it ends, the task puts its result into the queue
 //! and wakes the JavaScript thread only if the queue was empty; the thread then takes all there is. No task ever touches a
 //! JavaScript value.
 
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::events::Events;
+use crate::exchange::{ExchangeHandle, turn};
 use crate::router::{Request, RouterHandle, Settlement};
 use crate::runtime::runtime;
 use crate::stream::{StreamHandle, batch};
@@ -104,7 +105,15 @@ impl Mailbox {
         self.start(env, ticket, stream.router.clone(), move |cancelled| batch(source, cancelled))
     }
 
-    /// Cancels a call or a batch; its result still comes. Nothing happens if it has come already.
+    /// Asks an exchange for its response, and when that has come for more of its body. Only one such turn may be under way. When
+    /// it is cancelled it comes empty.
+    #[napi]
+    pub fn advance(&mut self, env: &Env, exchange: &ExchangeHandle, ticket: u32) -> napi::Result<()> {
+        let (router, state) = (exchange.router.clone(), Arc::clone(&exchange.state));
+        self.start(env, ticket, router.clone(), move |cancelled| turn(router, state, cancelled))
+    }
+
+    /// Cancels a call, a batch or a turn; its result still comes. Nothing happens if it has come already.
     #[napi]
     pub fn cancel(&mut self, ticket: u32) {
         if let Some(cancel) = self.under_way.get_mut(&ticket) {

@@ -124,7 +124,7 @@ pub(crate) fn parse(place: &str, json: &str) -> Result<Value, Error> {
     serde_json::from_str(json).map_err(|error| invalid(place, &format!("no valid JSON: {error}")))
 }
 
-fn invalid(place: &str, problem: &str) -> Error {
+pub(crate) fn invalid(place: &str, problem: &str) -> Error {
     ParseError { path: place.to_owned(), problem: problem.to_owned() }.into()
 }
 

@@ -157,6 +157,6 @@ pub(crate) async fn batch(source: Arc<Mutex<Source>>, mut cancelled: oneshot::Re
 }
 
 /// A panic while it was locked ended the stream's batch, and nothing else.
-fn lock(source: &Mutex<Source>) -> MutexGuard<'_, Source> {
+pub(crate) fn lock<T>(source: &Mutex<T>) -> MutexGuard<'_, T> {
     source.lock().unwrap_or_else(PoisonError::into_inner)
 }

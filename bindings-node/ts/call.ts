@@ -45,7 +45,7 @@ function invalid(task: string, place: string, problem: string, cause?: unknown):
 }
 
 /** By its shape: it may come from another realm. */
-function isSignal(signal: Partial<AbortSignal>): boolean {
+export function isSignal(signal: Partial<AbortSignal>): boolean {
   return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function'
 }
 

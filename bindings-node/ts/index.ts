@@ -9,7 +9,7 @@
  * console.log(reply.text, reply.model, reply.fallbackUsed)
  * ```
  */
-export { Router, complete, stream } from './router.js'
+export { Router, complete, fetch, stream } from './router.js'
 export type { Reply } from './reply.js'
 export type { Stream, TextStream } from './stream.js'
 export {

@@ -27,6 +27,11 @@ export interface StreamHandle {
   attempts(): string
 }
 
+/** A request to OpenAI's API and its response, in the core. */
+export interface ExchangeHandle {
+  close(): void
+}
+
 /** Scripted providers in the core. */
 export interface MockHandle {
   url(name: string): string | null
@@ -41,18 +46,20 @@ export type Settlement = { [settlement]: never }
 interface Mailbox {
   complete(router: RouterHandle, ticket: number, request: string): void
   read(stream: StreamHandle, ticket: number): void
+  advance(exchange: ExchangeHandle, ticket: number): void
   cancel(ticket: number): void
   watch(router: RouterHandle): EventsHandle
   drain(): [ticket: number, envelope: string, settlement: Settlement | null][]
 }
 
-/** Where a router, a stream or a mock is asked for and a string comes back, it is the error as JSON. */
+/** Where a router, a stream, an exchange or a mock is asked for and a string comes back, it is the error as JSON. */
 interface Addon {
   Mailbox: new (wake: () => void) => Mailbox
   openConfig(config: string): RouterHandle | string
   openFile(path: string): RouterHandle | string
   openDefault(): RouterHandle | string
   openStream(router: RouterHandle, request: string, text: boolean): StreamHandle | string
+  openExchange(router: RouterHandle, head: string, body: Uint8Array): ExchangeHandle | string
   errorKinds(): string[]
   rawBody(settlement: Settlement): string | null
   trail(settlement: Settlement): string
@@ -61,8 +68,9 @@ interface Addon {
 }
 
 /**
- * What a call or a batch brought. `envelope` is JSON: `{reply}`, `{error}` or `{bug}`; of a stream, also `items` and
- * `closed`; and `notices` if there are any.
+ * What a call, a batch or a turn brought. `envelope` is JSON: `{reply}`, `{error}` or `{bug}`; of a stream, also `items` and
+ * `closed`; of an exchange `{status, headers}`, with `body` where that is whole, then `{page}` by `{page}` to a null; and
+ * `notices` if there are any.
  */
 export interface Letter {
   envelope: string
@@ -112,12 +120,22 @@ export async function send(router: RouterHandle, request: string, signal: AbortS
   }
 }
 
+interface Posted {
+  letter: Promise<Letter>
+  cancel: () => void
+}
+
 /** Asks a stream for its next batch. After `cancel` it comes at once. */
-export function readBatch(stream: StreamHandle): { letter: Promise<Letter>; cancel: () => void } {
+export function readBatch(stream: StreamHandle): Posted {
   return post((ticket) => mailbox.read(stream, ticket))
 }
 
-function post(start: (ticket: number) => void): { letter: Promise<Letter>; cancel: () => void } {
+/** Asks an exchange for its response, and after that for more of its body. After `cancel` it comes at once, and empty. */
+export function advance(exchange: ExchangeHandle): Posted {
+  return post((ticket) => mailbox.advance(exchange, ticket))
+}
+
+function post(start: (ticket: number) => void): Posted {
   const ticket = (lastTicket = (lastTicket + 1) >>> 0)
   start(ticket)
   return { letter: new Promise((resolve) => waiting.set(ticket, resolve)), cancel: () => mailbox.cancel(ticket) }
@@ -142,6 +160,23 @@ export function follow(signal: AbortSignal, cancel: () => void): () => void {
     if (all.size > 0) return
     if (followers.get(signal)?.all === all) followers.delete(signal)
     signal.removeEventListener('abort', listener)
+  }
+}
+
+/** Ends the listening of those who were collected before they ended. */
+const forgotten = new FinalizationRegistry<() => void>((unfollow) => unfollow())
+
+/** The same for `owner`, whom the signal does not keep: it often outlives what nobody reads any more. */
+export function followFor<T extends object>(owner: T, signal: AbortSignal, cancel: (owner: T) => void): () => void {
+  const weak = new WeakRef(owner)
+  const unfollow = follow(signal, () => {
+    const found = weak.deref()
+    if (found !== undefined) cancel(found)
+  })
+  forgotten.register(owner, unfollow, weak)
+  return () => {
+    unfollow()
+    forgotten.unregister(weak)
   }
 }
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { aborted, ask, warn } from './call.js'
 import { ConfigError, errorOf } from './errors.js'
 import { Watcher } from './events.js'
+import { exchange } from './fetch.js'
 import { explanation, health, type Wire } from './fields.js'
 import { Unwritable, write } from './json.js'
 import { type Letter, type RouterHandle, addon, send } from './native.js'
@@ -15,6 +16,7 @@ import type {
   Config,
   EitherCase,
   Explanation,
+  Fetch,
   Message,
   Options,
   RouterEvent,
@@ -103,6 +105,23 @@ export class Router {
   }
 
   /**
+   * Answers requests to OpenAI's API in process, in the place of the platform's `fetch`: `chat/completions`, whole or as a
+   * stream of events, and `models`. It needs no `this`. The `model` of a request is a task, or `task/model` to pin one of its
+   * candidates. How the answer came about is told by `x-locum-*` headers and the member `locum` of the body or of the last chunk.
+   *
+   * ```ts
+   * const client = new OpenAI({ fetch: router.fetch, apiKey: 'unused' })
+   * ```
+   *
+   * What fails is a response with the status of its failure, as over HTTP, but for two: what `fetch` would refuse is a
+   * `TypeError`, and what is over time is rejected with. When the signal aborts, the connections are closed, and the promise or
+   * the read of the body is rejected with the signal's reason.
+   *
+   * @throws {TimeoutError} of kind `timeout` or `deadline_exceeded`
+   */
+  readonly fetch: Fetch = (input, init) => exchange(this.#handle, input, init)
+
+  /**
    * Tells what a call would do at this moment: which candidates it would ask, in which order, within which limits, whom it
    * would pass over and why, and how long it takes and what it costs at worst. Nothing is sent, and nothing changes.
    *
@@ -160,6 +179,11 @@ export async function complete(task: string, messages: string | readonly Message
  */
 export function stream(task: string, messages: string | readonly Message[], options?: StreamOptions | null): Stream {
   return new Stream(new Source(() => handleOf(defaultRouter()), task, messages, options))
+}
+
+/** Answers requests to OpenAI's API as `Router.fetch` does, with the router of the default configuration. */
+export async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+  return await defaultRouter().fetch(input, init)
 }
 
 function defaultRouter(): Router {

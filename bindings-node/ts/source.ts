@@ -6,12 +6,9 @@
 import { type Asked, aborted, ask, warn } from './call.js'
 import { errorOf } from './errors.js'
 import { attempts, type Wire } from './fields.js'
-import { type Letter, type RouterHandle, type StreamHandle, addon, follow, readBatch } from './native.js'
+import { type Letter, type RouterHandle, type StreamHandle, addon, followFor, readBatch } from './native.js'
 import { Reply } from './reply.js'
 import type { Attempt } from './types.js'
-
-/** Ends the listening of streams that were collected before they ended. */
-const forgotten = new FinalizationRegistry<() => void>((unfollow) => unfollow())
 
 /** Items are as the core wrote them: objects, or strings after `textOnly`. */
 export class Source {
@@ -132,15 +129,7 @@ export class Source {
     if (signal?.aborted) throw aborted(signal, task)
     const stream = addon.openStream(this.#open(), request, this.textOnly)
     if (typeof stream === 'string') throw errorOf(JSON.parse(stream))
-    if (signal !== undefined) {
-      // A signal often outlives its streams, and must not keep one that nobody reads any more.
-      const weak = new WeakRef(this)
-      this.#unfollow = follow(signal, () => {
-        const source = weak.deref()
-        if (source !== undefined) source.#abort()
-      })
-      forgotten.register(this, this.#unfollow, this)
-    }
+    this.#unfollow = signal && followFor(this, signal, (source) => source.#abort())
     return stream
   }
 
@@ -186,6 +175,5 @@ export class Source {
     this.#over = true
     this.#unfollow?.()
     this.#unfollow = undefined
-    forgotten.unregister(this)
   }
 }

@@ -94,6 +94,9 @@ export interface Params {
   reasoningEffort?: string | null
 }
 
+/** The platform's `fetch`, as clients of HTTP APIs take it. */
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
+
 /** What may be said beside task and messages. Null and undefined mean: not set. */
 export type Options = EitherCase<CallOptions> & {
   /** Cancels the call and closes its connections. */
