@@ -59,7 +59,7 @@ pub(super) fn summary(text: &str) -> Value {
     json!({"type": "summary_text", "text": text})
 }
 
-pub(super) fn message(id: &str, status: &str, content: Vec<Value>) -> Value {
+pub(super) fn message(id: &str, status: &str, content: &[Value]) -> Value {
     json!({"id": id, "type": "message", "status": status, "role": "assistant", "content": content})
 }
 

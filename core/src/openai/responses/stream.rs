@@ -69,7 +69,7 @@ impl ResponsePen {
         let (item, part) = match &open {
             Open::Nothing => return,
             Open::Reasoning(_) => (json!({"id": self.id("rs", at), "type": "reasoning", "summary": []}), None),
-            Open::Text(_) => (answer::message(&self.id("msg", at), RUNNING, Vec::new()), Some(answer::text(""))),
+            Open::Text(_) => (answer::message(&self.id("msg", at), RUNNING, &[]), Some(answer::text(""))),
             Open::Call { call, .. } => {
                 let begun = ToolCall { arguments: String::new(), ..call.clone() };
                 (answer::call(&self.id("fc", at), RUNNING, &begun), None)
@@ -107,7 +107,7 @@ impl ResponsePen {
                 self.tell("response.output_text.done", done, out);
                 let part = answer::text(&text);
                 self.tell("response.content_part.done", with(&place, "part", part.clone()), out);
-                answer::message(&id, status, vec![part])
+                answer::message(&id, status, &[part])
             }
             Open::Call { call, .. } => {
                 let id = self.id("fc", at);
@@ -196,7 +196,7 @@ impl Pen for ResponsePen {
         if !said.is_empty() || reply.tool_calls().is_empty() {
             let refused = reply.finish().unified == FinishReason::Refusal;
             let part = if refused { answer::refusal(said) } else { answer::text(said) };
-            output.push(answer::message(&self.id("msg", output.len()), status, vec![part]));
+            output.push(answer::message(&self.id("msg", output.len()), status, &[part]));
         }
         for call in reply.tool_calls() {
             output.push(answer::call(&self.id("fc", output.len()), DONE, call));
