@@ -9,6 +9,8 @@
 mod address;
 mod chat;
 mod controls;
+#[cfg(test)]
+mod garbage;
 mod refusal;
 mod responses;
 mod trail;

@@ -94,7 +94,7 @@ fn line(attempts: &[Attempt]) -> String {
         let separator = if line.is_empty() { "" } else { ", " };
         let more = format!("{separator}{} {what}", attempt.model);
         if line.len() + more.len() > LONGEST {
-            line.push_str(", …");
+            line.push_str(", ...");
             break;
         }
         line.push_str(&more);
