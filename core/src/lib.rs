@@ -146,6 +146,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `testkit` | scripted providers on loopback |
+//! | `serve` | the OpenAI face over HTTP, on a socket or inside your own axum application |
 //! | `cli` | the `locum` command: `cargo install locum --features cli` |
 //! | `schema` | generates the JSON Schema of the configuration (for work on Locum itself) |
 //!
@@ -166,6 +167,8 @@ mod openai;
 pub mod provider;
 mod route;
 mod router;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod state;
 #[cfg(feature = "testkit")]
 pub mod testkit;

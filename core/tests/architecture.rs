@@ -19,6 +19,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("observe", &["types", "error"]),
     ("openai", &["types", "error"]),
     ("router", &["*"]),
+    ("serve", &["config", "router", "openai", "types", "error"]),
     ("testkit", &["types", "config"]),
     ("cli", &["*"]),
     ("lib", &["*"]),

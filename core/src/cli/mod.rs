@@ -6,6 +6,7 @@ mod ask;
 mod check;
 mod explain;
 mod mock;
+mod serve;
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ enum What {
     Ask(ask::Ask),
     /// Scripted providers on loopback, for testing your own application
     Mock(mock::Mock),
+    /// The tasks as an OpenAI-compatible server, for every language
+    Serve(serve::Serve),
 }
 
 /// Where the configuration is.
@@ -96,7 +99,12 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> i32 {
             return if asked_for { OK } else { USAGE };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    // One call at a time is the work of one thread; a server's, that of all.
+    let mut builder = match command.what {
+        What::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("locum: no runtime: {error}");
@@ -108,7 +116,10 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> i32 {
         What::Explain(explain) => explain.run(),
         What::Ask(ask) => runtime.block_on(ask.run()),
         What::Mock(mock) => runtime.block_on(mock.run()),
+        What::Serve(serve) => runtime.block_on(serve.run()),
     };
+    // What still runs is not waited for.
+    runtime.shutdown_background();
     done.unwrap_or_else(|error| {
         // Whoever read the output has had enough of it.
         if error.kind() != std::io::ErrorKind::BrokenPipe {

@@ -1,6 +1,7 @@
 //! The default of every configuration key, with its reason. `docs/defaults.md` says the same with sources, and tells of
 //! the constants that no key changes, which stand where they are used.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::policy::Sharing;
@@ -30,6 +31,21 @@ pub const BREAKER: Breaker = Breaker { failures: 3, open: Duration::from_secs(5)
 /// A slow candidate may still win, so it is raced and not cut.
 pub const HEDGE: bool = true;
 
+/// This machine alone: who opens the door to others says so, and names who may come in.
+pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4100);
+/// The largest body of a request, 32 MiB: room for a long chat with several images, and the size of the answers taken.
+pub const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
+/// Connections of clients. Each stream has one more at its provider; far more than one process usually carries.
+pub const MAX_CONNECTIONS: usize = 10_000;
+/// The head of a request is one packet or two; ten seconds leave room for some that are lost.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest body in this time needs 4.5 Mbit/s; usual ones need next to nothing.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longer than the 60 s after which usual load balancers close a connection at rest, so that it is they who do.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// Kubernetes and systemd's like kill 30 s and more after they asked; five are left to end in order.
+pub const SHUTDOWN: Duration = Duration::from_secs(25);
+
 /// The largest configuration file, 1 MiB: hundreds of times a large one, and no mistaken log file.
 pub(super) const LARGEST_FILE: u64 = 1024 * 1024;
 /// The largest file a `file:` reference may name, 64 KiB: no header is longer.
@@ -46,6 +62,12 @@ pub(super) const MOST_FAILURES: u32 = 100;
 /// The most calls at a time that may be set for a key: far above what any provider takes.
 #[cfg(feature = "schema")]
 pub(super) const MOST_CALLS: u32 = 10_000;
+/// The largest body that may be allowed, 1 GiB: it is held in memory.
+#[cfg(feature = "schema")]
+pub(super) const LARGEST_BODY: u64 = 1024 * 1024 * 1024;
+/// The most connections that may be allowed: about what one address has ports for, many times over.
+#[cfg(feature = "schema")]
+pub(super) const MOST_CONNECTIONS: u64 = 1_000_000;
 /// The largest weight: shares as fine as one call in a million.
 #[cfg(feature = "schema")]
 pub(super) const LARGEST_WEIGHT: u32 = 1_000_000;

@@ -14,9 +14,10 @@ mod problem;
 mod provider;
 mod schema;
 mod secret;
+mod serve;
 mod shape;
 mod validate;
 mod words;
 
-pub use policy::{Credential, Format, Key, Model, Policy, Provider, Sharing, Task};
+pub use policy::{Credential, Format, Key, Model, Policy, Provider, Serve, Sharing, Task, Token};
 pub use shape::JSON_SCHEMA;

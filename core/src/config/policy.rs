@@ -1,6 +1,7 @@
 //! The checked, immutable policy that a configuration becomes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Policy {
     pub state: Sharing,
     /// When a candidate's circuit breaker opens, and for how long.
     pub breaker: Breaker,
+    /// How the OpenAI face is served over HTTP.
+    pub serve: Serve,
     /// Things that are allowed but worth a look, one sentence each.
     pub lints: Vec<String>,
 }
@@ -44,6 +47,38 @@ pub enum Sharing {
     Process,
     /// This router alone, with its clones.
     Router,
+}
+
+/// How the OpenAI face is served over HTTP.
+#[derive(Debug, Clone)]
+pub struct Serve {
+    /// Where `locum serve` listens.
+    pub listen: SocketAddr,
+    /// Who may call. Where nobody is named, everybody may who reaches the address.
+    pub tokens: Vec<Token>,
+    /// Tokens that are named but not there, a sentence each. A server does not start without them.
+    pub missing: Vec<String>,
+    /// The largest body of a request, in bytes.
+    pub max_body_bytes: usize,
+    /// The most connections at a time; further ones wait.
+    pub max_connections: usize,
+    /// How long the head of a request may take.
+    pub header_timeout: Duration,
+    /// How long the body of a request may take.
+    pub body_timeout: Duration,
+    /// How long a connection may rest between two requests, and a client that reads an answer between two reads.
+    pub idle_timeout: Duration,
+    /// How long running requests may go on once the server is told to stop.
+    pub shutdown: Duration,
+}
+
+/// What lets a client in.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The token.
+    pub secret: Secret,
+    /// Whose calls are made with it, whatever they say themselves.
+    pub customer: Option<String>,
 }
 
 /// An account at a provider.

@@ -19,9 +19,9 @@ use crate::types::parse::did_you_mean;
 const RESERVED: [&str; 3] = ["connection", "content-length", "transfer-encoding"];
 
 /// The remark on a key that stands in a file itself.
-const WRITTEN_OUT: &str = "a key written out in a file; use env:NAME or file:PATH";
+pub(super) const WRITTEN_OUT: &str = "a key written out in a file; use env:NAME or file:PATH";
 
-/// What building providers needs and adds to.
+/// What building providers, and whatever else has secrets, needs and adds to.
 pub(super) struct Builder<'a> {
     pub(super) sources: &'a Sources<'a>,
     pub(super) places: &'a Places,
@@ -103,7 +103,7 @@ impl Builder<'_> {
         })
     }
 
-    fn problem(&mut self, path: &str, sentence: impl Into<String>) {
+    pub(super) fn problem(&mut self, path: &str, sentence: impl Into<String>) {
         self.problems.add(self.places.find(path), sentence);
     }
 

@@ -39,6 +39,61 @@ pub(super) struct ConfigFile {
     pub(super) state: Option<StateWord>,
     /// When the circuit breaker of a candidate opens, and for how long.
     pub(super) breaker: Option<BreakerConfig>,
+    /// How `locum serve` offers the tasks over HTTP.
+    pub(super) serve: Option<ServeConfig>,
+}
+
+/// How `locum serve` offers the tasks over HTTP.
+#[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct ServeConfig {
+    /// Address and port: `0.0.0.0:4100`. Default: `127.0.0.1:4100`.
+    pub(super) listen: Option<String>,
+    /// Tokens that let clients in. Required unless `listen` is an address of this machine alone. Default: none.
+    #[cfg_attr(feature = "schema", schemars(extend("minItems" = 1)))]
+    pub(super) tokens: Option<Vec<TokenConfig>>,
+    /// The largest body of a request. Bytes. Default: 33554432.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LARGEST_BODY)))]
+    pub(super) max_body_bytes: Option<u64>,
+    /// The most connections at a time; further ones wait. Default: 10000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::MOST_CONNECTIONS)))]
+    pub(super) max_connections: Option<u64>,
+    /// How long the head of a request may take. Milliseconds. Default: 10000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) header_timeout_ms: Option<u64>,
+    /// How long the body of a request may take. Milliseconds. Default: 60000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) body_timeout_ms: Option<u64>,
+    /// How long a connection may rest between two requests, and a client that reads an answer between two reads.
+    /// Milliseconds. Default: 75000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) idle_timeout_ms: Option<u64>,
+    /// How long running requests may go on once the server is told to stop. Milliseconds. Default: 25000.
+    #[cfg_attr(feature = "schema", schemars(range(max = super::defaults::LONGEST_MS)))]
+    pub(super) shutdown_ms: Option<u64>,
+}
+
+/// What lets a client in.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(untagged)]
+pub(super) enum TokenConfig {
+    /// Reference to a token: `env:NAME` or `file:PATH`.
+    Bare(String),
+    /// A token with what it says of the caller.
+    Named(NamedTokenConfig),
+}
+
+/// A token with what it says of the caller.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct NamedTokenConfig {
+    /// Reference to the token: `env:NAME` or `file:PATH`.
+    pub(super) token: String,
+    /// Whose calls are made with it, whatever they say themselves. Default: whom the call names.
+    pub(super) customer: Option<String>,
 }
 
 /// When the circuit breaker of a candidate opens, and for how long.

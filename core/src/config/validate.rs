@@ -54,12 +54,15 @@ pub(super) fn policy(
         }
     }
     let breaker = check.breaker(&config.breaker.unwrap_or_default());
+    let serve =
+        Builder { sources, places, problems: check.problems, lints, is_file }.serve(config.serve.unwrap_or_default());
     let policy = Policy {
         tasks,
         models: sound(check.models),
         providers: sound(check.providers),
         state: config.state.map_or(defaults::STATE, Into::into),
         breaker,
+        serve,
         lints: Vec::new(),
     };
     lint::add(&policy, places, lints);

@@ -74,6 +74,11 @@ impl Refusal {
         Self::new(status, INVALID, "unsupported_endpoint", message)
     }
 
+    /// The server that the request came to does not hand it on.
+    pub(crate) fn at_the_door(status: u16, code: &'static str, message: String) -> Self {
+        Self::new(status, if status < 500 { INVALID } else { SERVER }, code, message)
+    }
+
     /// The `model` is no task.
     pub(crate) fn unknown_task(name: &str, tasks: &[&str]) -> Self {
         let hint = did_you_mean(name, tasks.iter().copied());

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A key. Its debug print shows no character of it; only the code that builds a request's headers reads it.
+/// A key. Its debug print shows no character of it; only the code that builds a request's headers, or compares it with
+/// those of one, reads it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 

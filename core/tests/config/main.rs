@@ -7,6 +7,7 @@ mod keys;
 mod lints;
 mod problems;
 mod secrets;
+mod serve;
 mod settings;
 
 use std::path::PathBuf;
