@@ -19,4 +19,6 @@ mod validate;
 mod words;
 
 pub use policy::{Credential, Format, Key, Model, Policy, Provider, Sharing, Task};
+#[cfg(feature = "cli")]
+pub(crate) use presets::{PRESETS, find as find_preset};
 pub use shape::JSON_SCHEMA;
