@@ -28,15 +28,16 @@ const SAMPLES: [Sample; 8] = [
     sample("openrouter", "google/gemini-3-flash-preview", "openai/gpt-oss-120b", false),
 ];
 
-/// The most stand-ins a task is given at first.
-const STAND_INS: usize = 2;
+/// The most providers that are put to work at first.
+const MOST: usize = 3;
 
 /// A configuration for the variables that are set.
 pub(super) fn write(is_set: &dyn Fn(&str) -> bool) -> String {
     let variable = |kind: &str| PRESETS.iter().find(|preset| preset.kind == kind).and_then(|preset| preset.key);
     let found: Vec<&Sample> = SAMPLES.iter().filter(|sample| variable(sample.kind).is_some_and(is_set)).collect();
     let none = found.is_empty();
-    let chosen: Vec<&Sample> = if none { SAMPLES.iter().take(2).collect() } else { found };
+    let mut chosen: Vec<&Sample> = if none { SAMPLES.iter().take(2).collect() } else { found };
+    let spare = chosen.split_off(chosen.len().min(MOST));
     let mut out = String::from(
         "# Which model does which work, who stands in, and within which limits.\n\
          # `locum check` validates this file, `locum explain support_chat` tells what a call would do.\n",
@@ -50,6 +51,13 @@ pub(super) fn write(is_set: &dyn Fn(&str) -> bool) -> String {
         if let Some(name) = variable(sample.kind) {
             out.push_str(&format!("[providers.{}]\napi_key = \"env:{name}\"\n", sample.kind));
         }
+    }
+    if !spare.is_empty() {
+        let kinds: Vec<&str> = spare.iter().map(|sample| sample.kind).collect();
+        let kinds = kinds.join(", ");
+        out.push_str(&format!(
+            "# Keys were found for these too; a fallback may name them without a section: {kinds}\n"
+        ));
     }
     out.push_str(
         "\n# Kinds of work, by the names your application uses. The models are examples: put in those you want.\n",
@@ -85,7 +93,7 @@ fn task(out: &mut String, name: &str, models: &[String], limits: &str) {
     let Some((primary, others)) = models.split_first() else { return };
     out.push_str(&format!("\n[tasks.{name}]\nprimary = \"{primary}\"\n"));
     if !others.is_empty() {
-        out.push_str(&format!("fallback = {}\n", list(others.iter().take(STAND_INS).map(String::as_str))));
+        out.push_str(&format!("fallback = {}\n", list(others.iter().map(String::as_str))));
     }
     out.push_str(limits);
 }
