@@ -5,6 +5,7 @@
 mod ask;
 mod check;
 mod explain;
+mod init;
 mod mock;
 mod serve;
 
@@ -35,6 +36,8 @@ struct Command {
 
 #[derive(Subcommand)]
 enum What {
+    /// Write a commented locum.toml for the API keys in the environment, or from a LiteLLM configuration
+    Init(init::Init),
     /// Validate the configuration and point out what is worth a look
     Check(check::Check),
     /// Tell what a call would do: whom it would ask, within which limits, at which cost at worst; nothing is sent
@@ -112,6 +115,7 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> i32 {
         }
     };
     let done = match command.what {
+        What::Init(init) => init.run(),
         What::Check(check) => check.run(),
         What::Explain(explain) => explain.run(),
         What::Ask(ask) => runtime.block_on(ask.run()),

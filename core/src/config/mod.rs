@@ -20,4 +20,6 @@ mod validate;
 mod words;
 
 pub use policy::{Credential, Format, Key, Model, Policy, Provider, Serve, Sharing, Task, Token};
+#[cfg(feature = "cli")]
+pub(crate) use presets::{PRESETS, find as find_preset};
 pub use shape::JSON_SCHEMA;

@@ -4,15 +4,15 @@ use super::policy::Format;
 
 /// A kind of provider.
 #[derive(Debug)]
-pub(super) struct Preset {
+pub(crate) struct Preset {
     /// The word in the configuration.
-    pub(super) kind: &'static str,
+    pub(crate) kind: &'static str,
     /// The wire format it speaks.
-    pub(super) format: Format,
+    pub(crate) format: Format,
     /// Where its API starts; absent where every installation has its own.
-    pub(super) base_url: Option<&'static str>,
+    pub(crate) base_url: Option<&'static str>,
     /// The environment variable that conventionally holds its key; absent where a key is optional.
-    pub(super) key: Option<&'static str>,
+    pub(crate) key: Option<&'static str>,
 }
 
 const fn hosted(kind: &'static str, base_url: &'static str, key: &'static str) -> Preset {
@@ -25,7 +25,7 @@ const fn local(kind: &'static str, base_url: &'static str) -> Preset {
 
 /// Every kind. Addresses and variables are those of the providers' quick-start pages; local servers are at the port
 /// their documentation names as the default.
-pub(super) const PRESETS: [Preset; 13] = [
+pub(crate) const PRESETS: [Preset; 13] = [
     hosted("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
     Preset {
         kind: "anthropic",
@@ -47,7 +47,7 @@ pub(super) const PRESETS: [Preset; 13] = [
 ];
 
 /// The preset of a kind.
-pub(super) fn find(kind: &str) -> Option<&'static Preset> {
+pub(crate) fn find(kind: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.kind == kind)
 }
 

@@ -1,0 +1,138 @@
+//! Model groups and their fallbacks as tasks.
+
+use super::super::text::{key, list, quoted};
+use super::super::yaml::Node;
+use super::deployment::Deployment;
+use super::{Notes, SECTIONS, setting};
+
+/// Lists of groups that stand in, by group, and what of them is told.
+const KINDS: [(&str, Option<&str>); 3] = [
+    ("fallbacks", None),
+    ("context_window_fallbacks", Some("these stand in after other failures too: a task has one order")),
+    ("content_policy_fallbacks", Some("these stand in after other failures too: a task has one order")),
+];
+
+/// The tasks.
+pub(super) fn write(root: &Node, deployments: &[Deployment], notes: &mut Notes<'_>) -> String {
+    let mut out = String::new();
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    for one in deployments {
+        if !names.contains(&(&one.group, &one.group)) {
+            names.push((&one.group, &one.group));
+        }
+    }
+    if let Some((section, aliases)) = setting(root, "model_group_alias") {
+        for (alias, target) in aliases.entries() {
+            let group = target.text().or_else(|| target.get("model")?.text());
+            match group.filter(|group| deployments.iter().any(|one| one.group == *group)) {
+                Some(group) if !names.iter().any(|(name, _)| *name == alias.as_str()) => names.push((alias, group)),
+                _ => notes.add(
+                    target,
+                    &format!("{section}.model_group_alias.{alias}"),
+                    "left out: no such group, or the name is taken",
+                ),
+            }
+        }
+    }
+    remark(root, deployments, notes);
+    for (name, group) in names {
+        task(root, deployments, name, group, &mut out);
+    }
+    out
+}
+
+/// Says of fallbacks what does not fit.
+fn remark(root: &Node, deployments: &[Deployment], notes: &mut Notes<'_>) {
+    for section in SECTIONS {
+        for (kind, what) in KINDS {
+            let Some(node) = root.get(section).and_then(|settings| settings.get(kind)) else { continue };
+            if let Some(what) = what {
+                notes.add(node, &format!("{section}.{kind}"), what);
+            }
+            for (group, targets) in node.items().iter().flat_map(Node::entries) {
+                if group != "*" && !deployments.iter().any(|one| one.group == *group) {
+                    notes.add(targets, &format!("{section}.{kind}.{group}"), "left out: no such group here");
+                }
+                for target in targets.items().iter().filter(|target| members(deployments, target).is_empty()) {
+                    notes.add(target, &format!("{section}.{kind}.{group}"), "a target is left out: no such group here");
+                }
+            }
+        }
+    }
+}
+
+/// The deployments a target of a fallback means: a group, or one by its id.
+fn members<'a>(deployments: &'a [Deployment], target: &Node) -> Vec<&'a Deployment> {
+    let Some(name) = target.text() else { return Vec::new() };
+    deployments.iter().filter(|one| one.group == name || one.id.as_deref() == Some(name)).collect()
+}
+
+/// What a list of fallbacks names for a group.
+fn targets<'a>(root: &'a Node, kind: &str, group: &str) -> &'a [Node] {
+    let lists = setting(root, kind).map(|(_, node)| node.items()).unwrap_or_default();
+    lists.iter().find_map(|entry| entry.get(group)).map(Node::items).unwrap_or_default()
+}
+
+fn task(root: &Node, deployments: &[Deployment], name: &str, group: &str, out: &mut String) {
+    let mut own: Vec<&Deployment> = deployments.iter().filter(|one| one.group == group).collect();
+    let place = |one: &Deployment| one.order.unwrap_or(f64::INFINITY);
+    own.sort_by(|a, b| place(a).total_cmp(&place(b)));
+    let first = own.first().map(|one| place(one));
+    let (primaries, mut others): (Vec<&Deployment>, Vec<&Deployment>) =
+        own.into_iter().partition(|one| Some(place(one)) == first);
+    let mut general = targets(root, "fallbacks", group);
+    if general.is_empty() {
+        general = targets(root, "fallbacks", "*");
+    }
+    if general.is_empty() {
+        general = setting(root, "default_fallbacks").map(|(_, node)| node.items()).unwrap_or_default();
+    }
+    let policy = targets(root, "content_policy_fallbacks", group);
+    let named = general.iter().chain(targets(root, "context_window_fallbacks", group)).chain(policy);
+    others.extend(named.flat_map(|target| members(deployments, target)));
+    let primaries = shares(&primaries);
+    let mut fallback: Vec<String> = Vec::new();
+    for name in others.iter().map(|one| one.name()) {
+        if !fallback.contains(&name) && !primaries.iter().any(|(taken, _)| *taken == name) {
+            fallback.push(name);
+        }
+    }
+    out.push_str(&format!("\n[tasks.{}]\nprimary = ", key(name)));
+    match primaries.as_slice() {
+        [(name, _)] => out.push_str(&quoted(name)),
+        several => {
+            let several =
+                several.iter().map(|(name, weight)| format!("{{ model = {}, weight = {weight} }}", quoted(name)));
+            out.push_str(&format!("[{}]", several.collect::<Vec<_>>().join(", ")));
+        }
+    }
+    out.push('\n');
+    if !fallback.is_empty() {
+        out.push_str(&format!("fallback = {}\n", list(fallback.iter().map(String::as_str))));
+    }
+    if !policy.is_empty() {
+        out.push_str("fallback_on = [\"content_filter\"]\n");
+    }
+    if let Some(retries) = setting(root, "num_retries").and_then(|(_, node)| node.number()) {
+        out.push_str(&format!("retries = {}\n", retries.clamp(0.0, 10.0) as u64));
+    }
+    if setting(root, "drop_params").and_then(|(_, node)| node.boolean()) == Some(false) {
+        out.push_str("drop_unsupported = false\n");
+    }
+}
+
+/// Names with whole weights. Where none is given, all are equal; where some are, the others are drawn by nobody.
+fn shares(primaries: &[&Deployment]) -> Vec<(String, u64)> {
+    let given = primaries.iter().any(|one| one.weight.is_some_and(|weight| weight > 0.0));
+    let broken = primaries.iter().any(|one| one.weight.is_some_and(|weight| weight.fract() != 0.0));
+    let scale = if broken { 1e3 } else { 1.0 };
+    let mut shares: Vec<(String, u64)> = Vec::new();
+    for one in primaries {
+        let weight = if given { (one.weight.unwrap_or(0.0) * scale).round().clamp(0.0, 1e6) as u64 } else { 1 };
+        match shares.iter_mut().find(|(name, _)| *name == one.name()) {
+            Some((_, sum)) => *sum = (*sum + weight).min(1_000_000),
+            None => shares.push((one.name(), weight)),
+        }
+    }
+    shares
+}
