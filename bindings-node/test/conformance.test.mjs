@@ -161,6 +161,7 @@ async function make(router, call, path, printed) {
   let result
   let which = 'reply'
   try {
+    if (call.http) return answered(await request(router, call.http), call, path, performance.now() - begin, printed)
     if (call.stream) result = await read(router.stream(call.task, call.messages, options), call, events)
     else result = await router.complete(call.task, call.messages, options)
   } catch (error) {
@@ -183,9 +184,51 @@ async function make(router, call, path, printed) {
   assert.ok(free || expect[which] !== undefined, `${path}: ended with an unexpected ${which}: ${shown[0]}`)
   if (!free) match(result, expect[which], `${path}.${which}`)
   if (expect.attempts !== undefined) match(result.attempts, expect.attempts, `${path}.attempts`)
+  within(took, expect, path)
+  return which === 'reply' ? result.model : null
+}
+
+/** Makes a request to the OpenAI face, and gives the response as scenarios write it. */
+async function request(router, { method = 'POST', path, headers, body }) {
+  // A string is sent as it is, to say what is no JSON.
+  const sent = body == null || typeof body === 'string' ? body : JSON.stringify(body)
+  const response = await router.fetch(`http://locum${path}`, { method, headers, body: sent })
+  const head = { status: response.status, headers: Object.fromEntries(response.headers) }
+  const text = await response.text()
+  return { ...head, ...(head.headers['content-type'].startsWith('text/event-stream') ? told(text) : { body: JSON.parse(text) }) }
+}
+
+/** What the events of a stream come to. */
+function told(stream) {
+  const all = { text: '', done: false, types: [], first: null, last: null }
+  assert.ok(stream.endsWith('\n\n'), 'the last event is not whole')
+  for (const line of stream.split('\n').filter(Boolean)) {
+    assert.ok(!all.done, `more after the end: ${line}`)
+    const [, field, value] = /^(event|data): (.*)$/.exec(line) ?? assert.fail(`no field of an event: ${line}`)
+    if (field === 'event') {
+      if (all.types.at(-1) !== value) all.types.push(value)
+    } else if (value === '[DONE]') all.done = true
+    else {
+      all.last = JSON.parse(value)
+      all.first ??= all.last
+      all.text += (all.last.type === 'response.output_text.delta' ? all.last.delta : all.last.choices?.[0]?.delta?.content) ?? ''
+    }
+  }
+  return all
+}
+
+/** Compares a response with what is expected. */
+function answered(response, { expect }, path, took, printed) {
+  printed.push(inspect(response, { depth: 19 }))
+  assert.ok(expect.response !== undefined, `${path}: answered unexpectedly: ${inspect(response)}`)
+  match(response, expect.response, `${path}.response`)
+  within(took, expect, path)
+  return null
+}
+
+function within(took, expect, path) {
   if (expect.within_ms !== undefined) assert.ok(took <= expect.within_ms, `${path}: took ${took} ms`)
   if (expect.not_before_ms !== undefined) assert.ok(took >= expect.not_before_ms, `${path}: took ${took} ms`)
-  return which === 'reply' ? result.model : null
 }
 
 /** Reads a stream as `call` says, adds what comes to `events`, and gives the reply. */

@@ -1,7 +1,8 @@
 // Never run: that this compiles, errors expected and all, is the test of the public types.
-import { AbortError, ConfigError, LocumError, Router, complete, stream } from 'locum'
-import type { Attempt, Config, ErrorKind, Message, Options, Reply, Stream, StreamEvent, StreamOptions, TextStream, Usage } from 'locum'
+import { AbortError, ConfigError, LocumError, Router, complete, fetch, stream } from 'locum'
+import type { Attempt, Config, ErrorKind, Fetch, Message, Options, Reply, Stream, StreamEvent, StreamOptions, TextStream, Usage } from 'locum'
 import { Mock, type Seen } from 'locum/testing'
+import OpenAI from 'openai'
 
 export async function usage(signal: AbortSignal): Promise<string> {
   const config: Config = {
@@ -42,6 +43,14 @@ export async function streams(router: Router, signal: AbortSignal): Promise<stri
   const reply: Reply = await router.stream('t', 'Hi').collect()
   const trail: Attempt[] = events.attempts
   return `${all}${String(web)}${String(bytes)}${reply.text}${text.reply?.firstTokenMs}${trail.length}`
+}
+
+export async function fetches(router: Router, signal: AbortSignal): Promise<string> {
+  const hooks: Fetch[] = [router.fetch, fetch, globalThis.fetch]
+  const platform: typeof globalThis.fetch = router.fetch
+  const client = new OpenAI({ fetch: router.fetch, apiKey: 'unused' })
+  const response: Response = await platform(new Request('http://x/v1/models'), { signal, headers: { a: 'b' } })
+  return `${hooks.length}${await response.text()}${String(client)}`
 }
 
 function shown(event: StreamEvent): string {

@@ -61,8 +61,13 @@ async function whole(request: Request, signal: AbortSignal | undefined): Promise
       const { done, value } = await reader.read()
       if (signal?.aborted) throw signal.reason
       if (done) return Buffer.concat(parts)
+      if (!((value as unknown) instanceof Uint8Array)) throw new TypeError('body: expected a stream of Uint8Array')
       parts.push(value)
     }
+  } catch (error) {
+    // Nobody reads the rest.
+    reader.cancel(error).catch(() => {})
+    throw error
   } finally {
     unfollow?.()
   }
