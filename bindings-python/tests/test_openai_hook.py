@@ -47,15 +47,18 @@ WEATHER: list[ChatCompletionToolUnionParam] = [
 NewClient = Callable[[Router], AsyncOpenAI]
 
 
-def over_httpx(router: Router) -> AsyncOpenAI:
-    return AsyncOpenAI(http_client=locum.httpx_client(router), api_key="unused")
-
-
 def over_httpx2(router: Router) -> AsyncOpenAI:
-    return AsyncOpenAI(http_client=httpx2.AsyncClient(transport=locum.httpx_transport(router)), api_key="unused")
+    client = locum.httpx_client(router)
+    assert isinstance(client, httpx2.AsyncClient)
+    return AsyncOpenAI(http_client=client, api_key="unused")
 
 
-@pytest.fixture(params=[over_httpx, over_httpx2])
+def over_httpx(router: Router) -> AsyncOpenAI:
+    client: Any = httpx.AsyncClient(transport=locum.httpx_transport(router))
+    return AsyncOpenAI(http_client=client, api_key="unused")
+
+
+@pytest.fixture(params=[over_httpx2, over_httpx])
 def new_client(request: pytest.FixtureRequest) -> NewClient:
     return request.param
 
@@ -73,7 +76,9 @@ def two_formats(script: dict[str, Any], **task: Any) -> Generator[tuple[Mock, Ro
             for name, kind in (("main", "openai"), ("spare", "anthropic"))
         }
         chat = {"primary": "main/big", "fallback": ["spare/small"], **task}
-        yield mock, Router({"providers": providers, "tasks": {"chat": chat, "title": {"primary": "main/big"}}})
+        tasks = {"chat": chat, "title": {"primary": "main/big"}}
+        # What another test learned at the same port must not matter.
+        yield mock, Router({"providers": providers, "tasks": tasks, "state": "router"})
 
 
 def run(new_client: NewClient, router: Router, work: Callable[[AsyncOpenAI], Awaitable[Any]]) -> Any:
