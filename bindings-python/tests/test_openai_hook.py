@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import httpx
@@ -20,7 +19,7 @@ from openai.types.chat import (
     ChatCompletionToolUnionParam,
 )
 from pydantic import BaseModel
-from support import HELLO, KEY, SILENT, dumps, playing
+from support import HELLO, KEY, SILENT, dumps, playing, two_formats
 
 import locum
 from locum import LocumError, Router
@@ -65,20 +64,6 @@ def new_client(request: pytest.FixtureRequest) -> NewClient:
 
 def blocking(router: Router) -> OpenAI:
     return OpenAI(http_client=locum.httpx_sync_client(router), api_key="unused")
-
-
-@contextmanager
-def two_formats(script: dict[str, Any], **task: Any) -> Generator[tuple[Mock, Router], None, None]:
-    """A primary that speaks OpenAI chat, and a stand-in that speaks Anthropic messages."""
-    with Mock({"main": [], "spare": [], **script}) as mock:
-        providers = {
-            name: {"kind": kind, "base_url": mock.url(name), "api_key": f"{KEY}-{name}"}
-            for name, kind in (("main", "openai"), ("spare", "anthropic"))
-        }
-        chat = {"primary": "main/big", "fallback": ["spare/small"], **task}
-        tasks = {"chat": chat, "title": {"primary": "main/big"}}
-        # What another test learned at the same port must not matter.
-        yield mock, Router({"providers": providers, "tasks": tasks, "state": "router"})
 
 
 def run(new_client: NewClient, router: Router, work: Callable[[AsyncOpenAI], Awaitable[Any]]) -> Any:
