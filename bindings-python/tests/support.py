@@ -83,6 +83,20 @@ def playing(script: Mapping[str, Any], **task: Any) -> Generator[tuple[Mock, Rou
         yield mock, Router(config(mock, *script, **task))
 
 
+@contextmanager
+def two_formats(script: dict[str, Any], **task: Any) -> Generator[tuple[Mock, Router], None, None]:
+    """A primary that speaks OpenAI chat, and a stand-in that speaks Anthropic messages."""
+    with Mock({"main": [], "spare": [], **script}) as mock:
+        providers = {
+            name: {"kind": kind, "base_url": mock.url(name), "api_key": f"{KEY}-{name}"}
+            for name, kind in (("main", "openai"), ("spare", "anthropic"))
+        }
+        chat = {"primary": "main/big", "fallback": ["spare/small"], **task}
+        tasks = {"chat": chat, "title": {"primary": "main/big"}}
+        # What another test learned at the same port must not matter.
+        yield mock, Router({"providers": providers, "tasks": tasks, "state": "router"})
+
+
 def eventually(look: Callable[[], T | None], within: float = 5.0) -> T:
     """What ``look`` finds, as soon as it finds something."""
     end = time.monotonic() + within

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
@@ -130,7 +130,7 @@ def test_closing_the_client_closes_what_is_open() -> None:
             assert b"Hello " in await pages.__anext__()
         assert await until_closed(mock) < 100
         # What is cut off must not look like the end.
-        with pytest.raises(httpx.ReadError):
+        with pytest.raises(httpx2.ReadError):
             await pages.__anext__()
         with pytest.raises(RuntimeError, match="closed"):
             await client.send(request)
@@ -148,7 +148,7 @@ def test_closing_while_another_reads() -> None:
             reading = asyncio.create_task(response.aread())
             await asyncio.sleep(0.01)
             await response.aclose()
-            with pytest.raises(httpx.ReadError):
+            with pytest.raises(httpx2.ReadError):
                 await reading
 
     with playing({"a": [STALLS]}) as (_, router):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import httpx
@@ -20,7 +19,7 @@ from openai.types.chat import (
     ChatCompletionToolUnionParam,
 )
 from pydantic import BaseModel
-from support import HELLO, KEY, SILENT, dumps, playing
+from support import HELLO, KEY, SILENT, dumps, playing, two_formats
 
 import locum
 from locum import LocumError, Router
@@ -47,33 +46,24 @@ WEATHER: list[ChatCompletionToolUnionParam] = [
 NewClient = Callable[[Router], AsyncOpenAI]
 
 
-def over_httpx(router: Router) -> AsyncOpenAI:
-    return AsyncOpenAI(http_client=locum.httpx_client(router), api_key="unused")
-
-
 def over_httpx2(router: Router) -> AsyncOpenAI:
-    return AsyncOpenAI(http_client=httpx2.AsyncClient(transport=locum.httpx_transport(router)), api_key="unused")
+    client = locum.httpx_client(router)
+    assert isinstance(client, httpx2.AsyncClient)
+    return AsyncOpenAI(http_client=client, api_key="unused")
 
 
-@pytest.fixture(params=[over_httpx, over_httpx2])
+def over_httpx(router: Router) -> AsyncOpenAI:
+    client: Any = httpx.AsyncClient(transport=locum.httpx_transport(router))
+    return AsyncOpenAI(http_client=client, api_key="unused")
+
+
+@pytest.fixture(params=[over_httpx2, over_httpx])
 def new_client(request: pytest.FixtureRequest) -> NewClient:
     return request.param
 
 
 def blocking(router: Router) -> OpenAI:
     return OpenAI(http_client=locum.httpx_sync_client(router), api_key="unused")
-
-
-@contextmanager
-def two_formats(script: dict[str, Any], **task: Any) -> Generator[tuple[Mock, Router], None, None]:
-    """A primary that speaks OpenAI chat, and a stand-in that speaks Anthropic messages."""
-    with Mock({"main": [], "spare": [], **script}) as mock:
-        providers = {
-            name: {"kind": kind, "base_url": mock.url(name), "api_key": f"{KEY}-{name}"}
-            for name, kind in (("main", "openai"), ("spare", "anthropic"))
-        }
-        chat = {"primary": "main/big", "fallback": ["spare/small"], **task}
-        yield mock, Router({"providers": providers, "tasks": {"chat": chat, "title": {"primary": "main/big"}}})
 
 
 def run(new_client: NewClient, router: Router, work: Callable[[AsyncOpenAI], Awaitable[Any]]) -> Any:

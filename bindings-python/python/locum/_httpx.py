@@ -6,6 +6,7 @@ Importing it imports whichever of the two is installed, so only the functions of
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import math
 import weakref
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -38,10 +39,19 @@ if TYPE_CHECKING:
     ): ...
 
 
+def _sdk_knows_httpx2() -> bool:
+    """Whether the OpenAI SDK takes clients of HTTPX2: version 3 is built on it, the last of version 2 have it as an extra."""
+    try:
+        requirements = importlib.metadata.requires("openai") or []
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return any(requirement.startswith("httpx2") for requirement in requirements)
+
+
 def _installed() -> list[Any]:
-    """The libraries there are. HTTPX is first: who knows only one of them knows that one."""
+    """The libraries there are, the one to make clients of first."""
     libraries: list[Any] = []
-    for name in ("httpx", "httpx2"):
+    for name in ("httpx2", "httpx") if _sdk_knows_httpx2() else ("httpx", "httpx2"):
         try:
             libraries.append(importlib.import_module(name))
         except ModuleNotFoundError as error:

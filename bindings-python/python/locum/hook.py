@@ -37,8 +37,8 @@ def httpx_client(config: Config = None) -> AsyncClient:
     The client itself waits for as long as the task does; a ``timeout`` of the SDK tightens the task's deadline.
     Cancelling, or closing a stream, closes the connection to the provider at once.
 
-    It is a client of HTTPX where that is installed, else of HTTPX2. For another kind of client, or one with arguments of
-    its own, see :func:`httpx_transport`.
+    It is a client of HTTPX2 where the OpenAI SDK is one that knows it, else of HTTPX; or of the one of them that is
+    installed. For another kind of client, or one with arguments of its own, see :func:`httpx_transport`.
 
     Args:
         config: A :class:`Router`, the path of a file, or a configuration as plain data; by default the router of
