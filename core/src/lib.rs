@@ -112,6 +112,21 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Under a client of OpenAI's API
+//!
+//! [`Router::handle`] answers requests to OpenAI's API (chat completions, responses, models) with calls of tasks: in a web
+//! application, or behind whatever carries HTTP. Official SDKs in Python and Node are hooked to [`Router::fetch`] in process.
+//!
+//! ```no_run
+//! # async fn face(router: locum::Router) -> Result<(), Box<dyn std::error::Error>> {
+//! let body = r#"{"model": "support_chat", "messages": [{"role": "user", "content": "My invoice is wrong"}]}"#;
+//! let request = http::Request::post("/v1/chat/completions").body(body.into())?;
+//! let response = router.handle(request).await;
+//! let model = response.headers()["x-locum-model"].to_owned();
+//! let body = response.into_body().chunk().await;
+//! # Ok(()) }
+//! ```
+//!
 //! # Testing an application
 //!
 //! The feature `testkit` has scripted providers on loopback that answer, refuse, stall and break off as told:

@@ -2,6 +2,7 @@
 //! base addresses of many forms.
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::Order;
@@ -54,8 +55,9 @@ pub(super) fn models(path: &str, tasks: &[&str]) -> Result<Value, Refusal> {
         return Ok(json!({"object": "list", "data": tasks.iter().map(|task| model(task)).collect::<Value>()}));
     }
     let (_, name) = path.rsplit_once("/models/").unwrap_or_default();
+    let name = percent_decode_str(name).decode_utf8_lossy();
     match tasks.iter().find(|task| **task == name) {
         Some(task) => Ok(model(task)),
-        None => Err(Refusal::unknown_task(name, tasks)),
+        None => Err(Refusal::unknown_task(&name, tasks)),
     }
 }
