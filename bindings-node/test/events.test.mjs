@@ -123,7 +123,7 @@ test('who is taken back by another listener hears not even the event that is bei
 test('events that nobody takes in time are dropped, and one warning tells how many', async (t) => {
   const { mock } = await start(t, {})
   const limited = config((name) => mock.url(name))
-  limited.providers.a.maxConcurrency = 8
+  for (const provider of Object.values(limited.providers)) provider.maxConcurrency = 8
   const router = new Router({ ...limited, state: 'router' })
   const warnings = warningsOf(t)
   let heard = 0
