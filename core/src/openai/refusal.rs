@@ -82,6 +82,7 @@ impl Refusal {
     }
 
     /// The server that the request came to does not hand it on.
+    #[cfg(feature = "serve")]
     pub(crate) fn at_the_door(status: u16, code: &'static str, message: String) -> Self {
         Self::new(status, if status < 500 { INVALID } else { SERVER }, code, message)
     }
