@@ -139,7 +139,7 @@ impl Server {
         let config = file(
             "serve-bench.toml",
             &format!(
-                "[providers.a]\nkind = \"openai\"\nbase_url = \"{}\"\napi_key = \"test\"\n[tasks.t]\nprimary = \"a/m\"\n",
+                "[providers.a]\nkind = \"openai\"\nbase_url = \"{}\"\napi_key = \"env:LOCUM_CLI_KEY\"\n[tasks.t]\nprimary = \"a/m\"\n",
                 mock.base_url
             ),
         );

@@ -43,7 +43,7 @@ pub(super) fn find(method: &Method, path: &str, tasks: &[&str]) -> Result<Option
     if *method == expected {
         Ok(dialect)
     } else {
-        Err(Refusal::unserved(405, format!("{path} takes {expected}, not {method}")))
+        Err(Refusal::unserved(405, format!("{path} takes {expected}, not {method}")).allowing(&expected))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Failures as OpenAI's API writes them: a status, and an object with message, type, parameter and code.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::Method;
+use http::header::{ALLOW, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
 
 use super::trail;
@@ -72,6 +73,12 @@ impl Refusal {
     /// The address is not one of those that are served.
     pub(crate) fn unserved(status: u16, message: String) -> Self {
         Self::new(status, INVALID, "unsupported_endpoint", message)
+    }
+
+    /// The method that the address takes.
+    pub(crate) fn allowing(mut self, method: &Method) -> Self {
+        self.headers.extend(HeaderValue::from_str(method.as_str()).ok().map(|method| (ALLOW, method)));
+        self
     }
 
     /// The server that the request came to does not hand it on.

@@ -25,7 +25,8 @@ const LARGEST_HEAD: u32 = 64 * 1024;
 const PING: Duration = Duration::from_secs(20);
 /// How long to wait after a failure to accept, which is most often a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-/// How long a connection that is over its time has to end in order.
+/// How long a connection that is over its time has to end in order, and one that is new when the server stops to say what it
+/// wanted.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What all connections share.
@@ -125,7 +126,7 @@ async fn connection(stream: TcpStream, _place: Option<OwnedSemaphorePermit>, sha
             // How it ended is the client's affair: it closed, or did not speak HTTP.
             _ = serving.as_mut() => return,
             () = pulse.over(shared.patience) => break,
-            _ = stopping.wait_for(|stopping| *stopping), if !told => {
+            () = stopped(&mut stopping, &pulse), if !told => {
                 told = true;
                 serving.as_mut().graceful_shutdown();
             }
@@ -135,4 +136,11 @@ async fn connection(stream: TcpStream, _place: Option<OwnedSemaphorePermit>, sha
         serving.as_mut().graceful_shutdown();
     }
     let _ = timeout(GOODBYE, serving).await;
+}
+
+/// Ready once the server stops. What is on its way over a new connection is let in to be refused, since a close would tell its
+/// client nothing.
+async fn stopped(stopping: &mut watch::Receiver<bool>, pulse: &Pulse) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+    pulse.used(GOODBYE).await;
 }

@@ -13,6 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval};
 
+/// How often it is looked whether a first request has come.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// The pulse of one connection.
 pub(super) struct Pulse {
     turns: Mutex<Turns>,
@@ -21,6 +24,8 @@ pub(super) struct Pulse {
 struct Turns {
     /// Requests with which the server is busy.
     ours: usize,
+    /// Whether a request has come at all.
+    used: bool,
     /// Since when it is the client's turn.
     since: Instant,
     /// When the first bytes of its next request came.
@@ -40,7 +45,7 @@ impl Pulse {
     /// A connection is opened in order to be used: the time for its first request runs.
     pub(super) fn new() -> Arc<Self> {
         let now = Instant::now();
-        Arc::new(Self { turns: Mutex::new(Turns { ours: 0, since: now, heard: Some(now) }) })
+        Arc::new(Self { turns: Mutex::new(Turns { ours: 0, used: false, since: now, heard: Some(now) }) })
     }
 
     /// The server's turn with a request that has come.
@@ -60,6 +65,14 @@ impl Pulse {
                 turns.heard = Some(Instant::now());
             }
         });
+    }
+
+    /// Ready once a request has come, if one does so soon.
+    pub(super) async fn used(&self, soon: Duration) {
+        let (begin, mut look) = (Instant::now(), interval(LOOK));
+        while !self.turns(|turns| turns.used) && begin.elapsed() < soon {
+            look.tick().await;
+        }
     }
 
     fn is_over(&self, patience: Patience) -> bool {
@@ -90,6 +103,7 @@ impl Turn {
             self.ours = true;
             self.pulse.turns(|turns| {
                 turns.ours += 1;
+                turns.used = true;
                 turns.heard = None;
             });
         }

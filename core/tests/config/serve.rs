@@ -72,12 +72,12 @@ fn every_mistake_is_told_with_its_place() {
     assert_eq!(
         found,
         [
+            "line 2: serve.listen: must be an IP address and a port, such as 127.0.0.1:4100",
             "line 3: serve.max_body_bytes: must be between 1 and 1073741824",
             "line 4: serve.shutdown_ms: must be between 0 and 86400000",
             "line 5: serve.listen_on: unknown key, did you mean \"listen\"?",
             "line 10: serve.tokens[3]: \"token\" is missing",
             "line 11: serve.tokens[4]: expected a string or an object, found a number",
-            "line 2: serve.listen: must be an IP address and a port, such as 127.0.0.1:4100",
         ]
     );
     assert!(!found.concat().contains(TOKEN));

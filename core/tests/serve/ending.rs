@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::client::{connect, get, h2, h2_request, post, read, request, rest, until};
+use super::client::{connect, get, h2, h2_request, parse, post, read, request, rest, until};
 use super::{Place, SOON, body};
 
 async fn streaming(place: &Place) -> TcpStream {
@@ -26,7 +26,12 @@ async fn what_runs_is_finished_and_nothing_new_begun() {
     let mut stream = streaming(&place).await;
     let mut client = h2(place.address).await;
     let other = client.send_request(h2_request(&body(true))).await.unwrap();
+    let mut new = connect(place.address).await;
+    assert_eq!(get(place.address, "/readyz").await.status, 200);
     place.stop();
+    // What is on its way over a new connection is refused, not passed over.
+    new.write_all(request("POST", "/v1/chat/completions", "", &body(false).to_string()).as_bytes()).await.unwrap();
+    assert_eq!(parse(&rest(&mut new).await).status, 503);
     // A connection at rest is closed at once.
     assert!(rest(&mut resting).await.is_empty());
     let got = get(place.address, "/readyz").await;

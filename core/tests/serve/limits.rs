@@ -25,6 +25,8 @@ async fn what_is_not_understood_is_refused_as_openai_would() {
         assert_eq!((got.status, got.code().as_str()), (status, code), "{got:?}");
         assert_eq!((got.header("x-should-retry"), got.header("content-type")), ("false", "application/json"));
     }
+    assert_eq!(ask(at, "GET", chat, "", "").await.header("allow"), "POST");
+    assert_eq!(ask(at, "DELETE", "/v1/models", "", "").await.header("allow"), "GET");
     assert_eq!(place.mock.count("a"), 0);
 }
 
