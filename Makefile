@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test rust python node lint schema examples recordings judges test-integrations package-test test-real build-cli build-python build-node
+.PHONY: help demo test rust python node lint schema examples recordings judges test-integrations fuzz-serve package-test test-real build-cli build-python build-node
 
 LOGS := .build/logs
 VENV := bindings-python/.venv
@@ -76,6 +76,9 @@ build-node: bindings-node/node_modules/.ready examples/node/node_modules/locum
 
 judges: build-cli build-python build-node
 	.ci/judges
+
+fuzz-serve: build-cli
+	.ci/fuzz-serve
 
 test-integrations: build-cli build-python build-node
 	.ci/integrations
