@@ -201,7 +201,9 @@ def first_text_sync(stream: Stream) -> str:
 def check_ctrl_c(source: str) -> None:
     """Runs a program that says ``asked`` when it blocks, ``interrupted`` when Ctrl-C reaches it, and ``closed``."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    command, pipe = [sys.executable, "-c", source], subprocess.PIPE
+    # Whoever runs the tests in the background may ignore the signal, and children would too.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command, pipe = [sys.executable, "-c", heard + source], subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as program:
         assert program.stdout is not None
         assert program.stderr is not None
