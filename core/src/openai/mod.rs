@@ -16,9 +16,9 @@ mod responses;
 mod trail;
 
 use http::Request;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-pub(crate) use self::address::Asked;
+use self::address::{Address, Dialect};
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::trail::headers;
 use crate::error::Error;
@@ -61,14 +61,27 @@ pub(crate) trait Pen: Send {
     fn error(&mut self, error: &Error, out: &mut Vec<u8>);
 }
 
+/// What a client asks for.
+pub(crate) enum Asked {
+    /// The tasks, as models; written already.
+    Tasks(Value),
+    /// A completion.
+    Call(Box<Order>),
+}
+
 /// What a request asks for.
 ///
 /// # Errors
 /// What the client is to be told instead.
 pub(crate) fn read(request: &Request<impl AsRef<[u8]>>, tasks: &[&str], stamp: Stamp) -> Result<Asked, Refusal> {
-    let asked = address::find(request.method(), request.uri().path(), tasks)?;
-    let Some(dialect) = asked else {
-        return Ok(Asked::Tasks(address::models(request.uri().path(), tasks)?));
+    let dialect = match address::find(request.method(), request.uri().path())? {
+        Address::Call(dialect) => dialect,
+        Address::Models => {
+            let all: Value = tasks.iter().map(|task| model(task)).collect();
+            return Ok(Asked::Tasks(json!({"object": "list", "data": all})));
+        }
+        Address::Model(name) if tasks.contains(&&*name) => return Ok(Asked::Tasks(model(&name))),
+        Address::Model(name) => return Err(Refusal::unknown_task(&name, tasks)),
     };
     let body: Value = serde_json::from_slice(request.body().as_ref())
         .map_err(|error| Refusal::invalid(None, format!("the body is no JSON: {error}")))?;
@@ -77,11 +90,16 @@ pub(crate) fn read(request: &Request<impl AsRef<[u8]>>, tasks: &[&str], stamp: S
         _ => return Err(Refusal::invalid(None, "the body is no JSON object".to_owned())),
     };
     let mut order = match dialect {
-        address::Dialect::Chat => chat::read(body, stamp, tasks)?,
-        address::Dialect::Responses => responses::read(body, stamp, tasks)?,
+        Dialect::Chat => chat::read(body, stamp, tasks)?,
+        Dialect::Responses => responses::read(body, stamp, tasks)?,
     };
     controls::apply(request.headers(), &mut order)?;
     Ok(Asked::Call(Box::new(order)))
+}
+
+/// A task as clients know models.
+fn model(task: &str) -> Value {
+    json!({"id": task, "object": "model", "created": 0, "owned_by": "locum"})
 }
 
 /// The task and the pinned candidate that a client's `model` names: `task`, or `task/model`.
