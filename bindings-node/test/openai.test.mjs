@@ -159,6 +159,7 @@ for (const stream of [false, true]) {
     assert.ok(failure instanceof OpenAI.APIConnectionTimeoutError)
     assert.ok(failure.cause instanceof TimeoutError && failure.cause instanceof LocumError)
     assert.equal(failure.cause.kind, 'deadline_exceeded')
+    assert.deepEqual(failure.cause.attempts.map((attempt) => attempt.model), ['a/big', 'b/small'])
     assert.deepEqual(asked(mock), ['a', 'b'])
     await eventually(() => mock.log().every((seen) => seen.closedMs !== null), 'both sockets close')
   })

@@ -105,7 +105,7 @@ export class Router {
   }
 
   /**
-   * Answers requests to OpenAI's API in process, in the place of the platform's `fetch`: `chat/completions`, whole or as a
+   * Answers requests to OpenAI's API in process, in the place of the platform's `fetch`: `chat/completions` and `responses`, whole or as a
    * stream of events, and `models`. It needs no `this`. The `model` of a request is a task, or `task/model` to pin one of its
    * candidates. How the answer came about is told by `x-locum-*` headers and the member `locum` of the body or of the last chunk.
    *

@@ -302,7 +302,8 @@ def test_what_is_late_is_the_sdks_own_timeout(
         reason = late.__cause__
         assert isinstance(reason, LocumError)
         assert reason.kind == "deadline_exceeded"
-        # The last of the SDK's own tries, none of which climbed the ladder again.
+        # The last of the SDK's own tries has the trail of the first, and none of them climbed the ladder again.
+        assert [attempt.model for attempt in reason.attempts] == ["a/big"]
         assert asked(mock) == ["a"]
 
 

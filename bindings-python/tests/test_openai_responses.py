@@ -51,7 +51,7 @@ def test_a_whole_response() -> None:
         )
         check_types(response)
         assert (response.output_text, response.status, response.model) == ("Hello you there", "completed", "main/big")
-        assert (response.instructions, response.metadata, response.store) == ("Be kind.", {"team": "x"}, False)
+        assert (response.instructions, response.metadata) == ("Be kind.", {"team": "x"})
         assert response.usage is not None and response.usage.total_tokens > 0
         body = mock.log()[0]["body"]
         assert [message["role"] for message in body["messages"]] == ["system", "user"]

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 pub use self::call::Call;
 pub use self::fetch::Body;
+use self::fetch::Late;
 use self::plan::{Facts, identities, plan};
 use self::seat::{ModelSeat, params};
 pub use self::stream::{EventStream, TextStream};
@@ -49,6 +50,7 @@ struct Inner {
     members: Arc<Members>,
     watchers: Arc<Watchers>,
     calls: Calls,
+    late: Late,
 }
 
 impl std::fmt::Debug for Router {
@@ -76,8 +78,8 @@ impl Router {
             Sharing::Router => State::own(),
         };
         let members = Arc::new(Members::join(state, identities(&policy)));
-        let (rejected, watchers, calls) = (Mutex::default(), Arc::default(), Calls::default());
-        Self { inner: Arc::new(Inner { policy, transport, rejected, notices, members, watchers, calls }) }
+        let (rejected, watchers, calls, late) = (Mutex::default(), Arc::default(), Calls::default(), Late::default());
+        Self { inner: Arc::new(Inner { policy, transport, rejected, notices, members, watchers, calls, late }) }
     }
 
     /// Reads `locum.toml`, or the same as `.json`.

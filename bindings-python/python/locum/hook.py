@@ -28,7 +28,7 @@ def httpx_client(config: Config = None) -> AsyncClient:
     >>> client = AsyncOpenAI(http_client=locum.httpx_client("locum.toml"), api_key="unused")
     >>> await client.chat.completions.create(model="support_chat", messages=messages)
 
-    Served are ``POST …/chat/completions``, whole or as a stream, and ``GET …/models``. Headers ``x-locum-customer``,
+    Served are ``POST …/chat/completions`` and ``POST …/responses``, whole or as a stream, and ``GET …/models``. Headers ``x-locum-customer``,
     ``x-locum-timeout-ms``, ``x-locum-fallback`` and ``x-locum-on-break``, or ``metadata`` with ``locum_customer``, …, set
     options of a call. How an answer came about is told in ``x-locum-*`` headers and in the member ``locum`` of its body or
     last chunk. Failures have the status that the SDK's own error classes go by, with the kind as ``code`` where OpenAI has

@@ -1,6 +1,9 @@
 //! The OpenAI face of a router: an HTTP request of a client of OpenAI's API in, its response out, with a call in between.
 
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,12 +21,14 @@ use crate::types::{Event, Failure, FinishReason, Messages, Reply};
 
 /// What a client that retries by itself says with each request: how often it has asked before.
 const RETRIES: &str = "x-stainless-retry-count";
+/// Of how many calls that were over time the error is kept: more clients do not wait to ask again at one time.
+const KEPT: usize = 64;
 /// A page of a stream is handed on when it has so many bytes, though more may be there.
 const PAGE: usize = 32 * 1024;
 
 impl Router {
-    /// Answers a request to OpenAI's API, as a server would: `POST …/chat/completions` (whole or as a stream of events) and
-    /// `GET …/models`. The `model` is a task, or `task/model` to pin one of its candidates. Headers `x-locum-customer`,
+    /// Answers a request to OpenAI's API, as a server would: `POST …/chat/completions` and `POST …/responses` (whole or as a stream
+    /// of events), `GET …/models`. The `model` is a task, or `task/model` to pin one of its candidates. Headers `x-locum-customer`,
     /// `x-locum-timeout-ms`, `x-locum-fallback` and `x-locum-on-break` (or `metadata` with `locum_customer`, …) set options of
     /// the call. How the answer came about is told in `x-locum-*` headers and in the member `locum` of the body or of the last
     /// chunk.
@@ -39,21 +44,24 @@ impl Router {
 
     /// Answers the same in the place of a client's own HTTP exchange. What is over time is an error here, as it is for who
     /// waits at a socket, and not a response. Official SDKs ask again after that, whatever they are told; since the ladder has
-    /// made all tries that the task allows, such a request fails at once.
+    /// made all tries that the task allows, such a request fails at once, with the same error.
     ///
     /// # Errors
     /// Kinds `timeout` and `deadline_exceeded`.
     pub async fn fetch(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
         let retries = request.headers().get(RETRIES).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let asked = digest(request.body());
         if retries.is_some_and(|retries| retries > 0) {
-            let message = "the time of the call was spent by an earlier request; retries are made by its task";
-            return Err(Error::new(ErrorKind::DeadlineExceeded, message));
+            return Err(self.inner.late.of(asked));
         }
         match self.answer(&request).await {
             Ok(response) => Ok(response),
             Err(Failed::Refused(refusal)) => Ok(refused(&refusal)),
             Err(Failed::Call(error)) => match error.kind() {
-                ErrorKind::Timeout | ErrorKind::DeadlineExceeded => Err(error),
+                ErrorKind::Timeout | ErrorKind::DeadlineExceeded => {
+                    self.inner.late.keep(asked, &error);
+                    Err(error)
+                }
                 _ => Ok(refused(&Refusal::from(&error))),
             },
         }
@@ -110,6 +118,37 @@ impl Router {
             reply.warnings.push(format!("{} was not given {}", reply.model, unsent.join(", ")));
         }
     }
+}
+
+/// The last calls that were over time, by what they asked, for clients that ask again.
+#[derive(Default)]
+pub(super) struct Late(Mutex<VecDeque<(u64, Error)>>);
+
+impl Late {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(u64, Error)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, asked: u64, error: &Error) {
+        let mut late = self.lock();
+        late.truncate(KEPT - 1);
+        late.push_front((asked, error.clone()));
+    }
+
+    fn of(&self, asked: u64) -> Error {
+        let late = self.lock();
+        let found = late.iter().find(|(known, _)| *known == asked).map(|(_, error)| error.clone());
+        found.unwrap_or_else(|| {
+            let message = "the time of the call was spent by an earlier request; retries are made by its task";
+            Error::new(ErrorKind::DeadlineExceeded, message)
+        })
+    }
+}
+
+fn digest(body: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Why there is no answer.
