@@ -303,7 +303,7 @@ def test_what_is_late_is_the_sdks_own_timeout(
         assert isinstance(reason, LocumError)
         assert reason.kind == "deadline_exceeded"
         # The last of the SDK's own tries has the trail of the first, and none of them climbed the ladder again.
-        assert [attempt.model for attempt in reason.attempts] == ["a/big"]
+        assert [attempt.model for attempt in reason.attempts] == ["a/model"]
         assert asked(mock) == ["a"]
 
 
