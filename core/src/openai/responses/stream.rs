@@ -174,7 +174,11 @@ impl ResponsePen {
     }
 
     fn end(&mut self, reply: &Reply, out: &mut Vec<u8>) {
-        let (status, cut) = answer::ended(reply.finish().unified);
+        let (status, cut) = match reply.finish().unified {
+            // Its words have gone out as text; who reads the status alone must not take them for an answer.
+            FinishReason::Refusal => (CUT, Some("content_filter")),
+            reason => answer::ended(reason),
+        };
         self.close(status, out);
         let usage = reply.usage().or(self.usage);
         let outcome = Outcome { status, model: &self.model, output: self.output.clone(), usage, cut, error: None };
