@@ -45,7 +45,7 @@ pub(super) fn write(root: &Node, deployments: &[Deployment], notes: &mut Notes<'
 fn remark(root: &Node, deployments: &[Deployment], notes: &mut Notes<'_>) {
     for section in SECTIONS {
         for (kind, what) in KINDS {
-            let Some(node) = root.get(section).and_then(|settings| settings.get(kind)) else { continue };
+            let Some((_, node)) = setting(root, kind).filter(|(counts, _)| *counts == section) else { continue };
             if let Some(what) = what {
                 notes.add(node, &format!("{section}.{kind}"), what);
             }
@@ -59,12 +59,17 @@ fn remark(root: &Node, deployments: &[Deployment], notes: &mut Notes<'_>) {
             }
         }
     }
+    let Some((section, node)) = setting(root, "default_fallbacks") else { return };
+    for target in node.items().iter().filter(|target| members(deployments, target).is_empty()) {
+        let place = format!("{section}.default_fallbacks");
+        notes.add(target, &place, "an entry is left out: no such group here");
+    }
 }
 
 /// The deployments a target of a fallback means: a group, or one by its id.
 fn members<'a>(deployments: &'a [Deployment], target: &Node) -> Vec<&'a Deployment> {
-    let Some(name) = target.text() else { return Vec::new() };
-    deployments.iter().filter(|one| one.group == name || one.id.as_deref() == Some(name)).collect()
+    let Some(name) = target.name() else { return Vec::new() };
+    deployments.iter().filter(|one| one.group == name || one.ids.contains(&name)).collect()
 }
 
 /// What a list of fallbacks names for a group.
@@ -123,12 +128,19 @@ fn task(root: &Node, deployments: &[Deployment], name: &str, group: &str, out: &
 
 /// Names with whole weights. Where none is given, all are equal; where some are, the others are drawn by nobody.
 fn shares(primaries: &[&Deployment]) -> Vec<(String, u64)> {
-    let given = primaries.iter().any(|one| one.weight.is_some_and(|weight| weight > 0.0));
-    let broken = primaries.iter().any(|one| one.weight.is_some_and(|weight| weight.fract() != 0.0));
-    let scale = if broken { 1e3 } else { 1.0 };
+    let weights = || primaries.iter().filter_map(|one| one.weight);
+    let largest = weights().fold(0.0, f64::max);
+    let whole = weights().all(|weight| weight.fract() == 0.0) && largest <= 1e6;
+    let scale = match largest {
+        _ if whole => 1.0,
+        0.1..=1e3 => 1e3,
+        _ => 1e3 / largest,
+    };
     let mut shares: Vec<(String, u64)> = Vec::new();
     for one in primaries {
-        let weight = if given { (one.weight.unwrap_or(0.0) * scale).round().clamp(0.0, 1e6) as u64 } else { 1 };
+        // Who has a share at all keeps one.
+        let scaled = |weight: f64| if weight > 0.0 { (weight * scale).round().clamp(1.0, 1e6) as u64 } else { 0 };
+        let weight = if largest > 0.0 { scaled(one.weight.unwrap_or_default()) } else { 1 };
         match shares.iter_mut().find(|(name, _)| *name == one.name()) {
             Some((_, sum)) => *sum = (*sum + weight).min(1_000_000),
             None => shares.push((one.name(), weight)),
