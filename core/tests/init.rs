@@ -247,6 +247,30 @@ fn an_address_that_cannot_be_taken_over_leaves_its_deployment_out() {
 }
 
 #[test]
+fn an_address_for_all_is_that_of_each() {
+    let models = "model_list:\n- {model_name: chat, litellm_params: {model: openai/a, api_key: os.environ/TEAM}}\n\
+                  - {model_name: other, litellm_params: {model: groq/a, api_base: 'https://groq.example.com'}}\n";
+    for (number, (rest, line)) in [
+        ("litellm_settings: {api_base: 'https://llm.example.com/v1'}", "litellm_settings.api_base"),
+        (
+            "environment_variables: {OPENAI_API_BASE: 'https://llm.example.com/v1'}",
+            "environment_variables.OPENAI_API_BASE",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (policy, ..) = converted(&format!("general-{number}"), &format!("{models}{rest}\n"));
+        assert_eq!(policy.tasks["chat"].candidates[0].provider.base_url, "https://llm.example.com/v1");
+        assert_eq!(policy.tasks["other"].candidates[0].provider.base_url, "https://groq.example.com");
+        let astray = rest.replace("https://", "https://me:pw@");
+        let (policy, _, stderr) = converted(&format!("general-astray-{number}"), &format!("{models}{astray}\n"));
+        assert_eq!(policy.tasks.keys().collect::<Vec<_>>(), ["other"]);
+        assert!(stderr.contains(&format!("{line}: left out: ")) && !stderr.contains("pw"), "{stderr}");
+    }
+}
+
+#[test]
 fn an_address_of_another_machine_over_plain_http_is_allowed_in_words() {
     let (policy, text, _) = converted(
         "plain",
@@ -268,7 +292,7 @@ fn parameters_prices_and_abilities_are_taken_over() {
          \x20   max_tokens: 0.5\n    top_p: 2\n    seed: 1e30\n\
          \x20 model_info: {cache_read_input_token_cost: 5e-7, cache_creation_input_token_cost: 2.5e-6, supports_vision: false,\n\
          \x20   supports_function_calling: false, supports_response_schema: true, supports_pdf_input: false, supports_assistant_prefill: true, max_input_tokens: 128000}\n\
-         - {model_name: half, litellm_params: {model: openai/b, input_cost_per_token: 1e-6, stop: '', extra_body: {a: ~}}}\n",
+         - {model_name: half, litellm_params: {model: openai/b, organization: os.environ/CARGO_PKG_NAME, input_cost_per_token: 1e-6, stop: '', extra_body: {a: ~}}}\n",
     );
     let chat = &policy.tasks["chat"].candidates[0];
     let price = chat.price.as_ref().unwrap();
@@ -282,6 +306,7 @@ fn parameters_prices_and_abilities_are_taken_over() {
     assert_eq!(serde_json::to_value(&chat.extra_body).unwrap()["deep"]["list"][0], 1.5);
     for line in [
         "first_token_ms = 1500",
+        "openai-organization = \"env:CARGO_PKG_NAME\"",
         "x-team = \"red\"",
         "x-trace = \"env:CARGO_PKG_NAME\"",
         "lacks = [\"vision\", \"tools\"]",

@@ -79,12 +79,11 @@ pub(super) fn variable(text: &str) -> Option<&str> {
 /// none of its own.
 pub(super) fn read(root: &Node, general: &[(&'static str, String)], notes: &mut Notes<'_>) -> Vec<Deployment> {
     let (mut found, mut keys) = (Vec::<Deployment>::new(), Keys::default());
-    let address = root.get("litellm_settings").and_then(|settings| settings.get("api_base"));
     for (number, node) in root.get("model_list").map(Node::items).unwrap_or_default().iter().enumerate() {
         let place = format!("model_list[{number}]");
         let Some(mut one) = blank(node, &place, notes) else { continue };
         one.params = general.to_vec();
-        if !fill(&mut one, node, &place, address, &mut keys, notes) {
+        if !fill(&mut one, node, &place, root, &mut keys, notes) {
             continue;
         }
         match found.iter_mut().find(|other| other.same_but_key(&one)) {
@@ -147,17 +146,10 @@ fn blank(node: &Node, place: &str, notes: &mut Notes<'_>) -> Option<Deployment> 
 }
 
 /// Takes over what is said of a deployment; whether it can be asked then.
-fn fill(
-    one: &mut Deployment,
-    node: &Node,
-    place: &str,
-    address: Option<&Node>,
-    keys: &mut Keys,
-    notes: &mut Notes<'_>,
-) -> bool {
+fn fill(one: &mut Deployment, node: &Node, place: &str, root: &Node, keys: &mut Keys, notes: &mut Notes<'_>) -> bool {
     let Some(params) = node.get("litellm_params") else { return false };
     let below = format!("{place}.litellm_params");
-    if !params::address(one, params, address, &below, notes) {
+    if !params::address(one, params, root, &below, notes) {
         return false;
     }
     for (name, value) in params.entries().iter().filter(|(_, value)| !matches!(value.value, Value::Null)) {

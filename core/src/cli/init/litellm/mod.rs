@@ -104,7 +104,7 @@ fn remarks(root: &Node, notes: &mut Notes<'_>) {
                 notes.add(node, &format!("general_settings.{name}"), what);
             }
         } else if name == "environment_variables" {
-            notes.add(node, name, "no values are copied; set the variables in the environment");
+            notes.add(node, name, "no keys are copied; set the variables in the environment");
         } else if name != "model_list" && !SECTIONS.contains(&name.as_str()) {
             notes.add(node, name, "no equivalent");
         }

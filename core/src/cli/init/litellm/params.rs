@@ -61,13 +61,7 @@ pub(super) const BAD: &str = "left out: not a value it may have";
 
 /// Where a deployment is asked. Whoever has an address that cannot be taken over must not be asked at its kind's own: the key
 /// is meant for another server.
-pub(super) fn address(
-    one: &mut Deployment,
-    params: &Node,
-    general: Option<&Node>,
-    place: &str,
-    notes: &mut Notes<'_>,
-) -> bool {
+pub(super) fn address(one: &mut Deployment, params: &Node, root: &Node, place: &str, notes: &mut Notes<'_>) -> bool {
     if let Some(name) = params.get("litellm_credential_name") {
         let what = "left out: its key and address stand elsewhere; write api_key and api_base here";
         notes.add(name, &format!("{place}.litellm_credential_name"), what);
@@ -78,8 +72,7 @@ pub(super) fn address(
     if let (Some(_), Some((place, node))) = (params.get("api_base"), own("base_url")) {
         notes.add(node, &place, "passed over: api_base counts");
     }
-    let general = general.map(|node| ("litellm_settings.api_base".to_owned(), node));
-    let Some((place, node)) = given.or(general) else {
+    let Some((place, node)) = given.or_else(|| general_address(one.kind, root)) else {
         let needed = one.kind == "openai_compatible";
         if needed {
             notes.add(params, place, "left out: its address (api_base) is needed");
@@ -99,6 +92,18 @@ pub(super) fn address(
     let version = if one.kind == "ollama" && !text.ends_with("/v1") { "/v1" } else { "" };
     one.base_url = Some(format!("{text}{version}"));
     true
+}
+
+/// The address of all deployments of a kind: a setting, or a variable that the file sets.
+fn general_address<'a>(kind: &str, root: &'a Node) -> Option<(String, &'a Node)> {
+    let setting = root.get("litellm_settings").and_then(|settings| settings.get("api_base"));
+    let variables = root.get("environment_variables").map(Node::entries).unwrap_or_default();
+    let kind = kind.to_ascii_uppercase();
+    let names_it = |name: &str| name.contains(&kind) && (name.ends_with("_API_BASE") || name.ends_with("_BASE_URL"));
+    let variable = || variables.iter().find(|(name, _)| names_it(name));
+    setting
+        .map(|node| ("litellm_settings.api_base".to_owned(), node))
+        .or_else(|| variable().map(|(name, node)| (format!("environment_variables.{name}"), node)))
 }
 
 fn host(url: &str) -> Option<String> {
@@ -161,6 +166,10 @@ pub(super) fn take(one: &mut Deployment, name: &str, value: &Node, place: &str, 
         "stream_timeout" => set(one, "first_token_ms", milliseconds(value).map(|ms| ms.to_string())),
         "stop" => set(one, "stop", stop(value)),
         "extra_headers" => headers(one, value, place, notes),
+        "organization" if one.kind == "openai" => {
+            header(one, "openai-organization", value, place, notes);
+            true
+        }
         "extra_body" => {
             for (name, value) in value.entries() {
                 body(one, name, value, &format!("{place}.{name}"), notes);
@@ -229,29 +238,30 @@ fn stop(value: &Node) -> Option<String> {
 
 fn headers(one: &mut Deployment, value: &Node, place: &str, notes: &mut Notes<'_>) -> bool {
     for (name, value) in value.entries() {
-        let place = format!("{place}.{name}");
-        let reference = value.text().and_then(variable).map(|name| format!("env:{name}"));
-        // What looks like a reference would be followed.
-        let plain = |text: &String| !["env:", "file:", "$"].iter().any(|start| text.starts_with(start));
-        let text = value.name().filter(|text| plain(text) && !looks_secret(name, text));
-        let Ok(name) = name.parse::<http::HeaderName>() else {
-            notes.add(value, &place, "left out: no name for a header");
-            continue;
-        };
-        match reference.or(text) {
-            Some(text) => one.headers.push((name.as_str().to_owned(), quoted(&text))),
-            None => {
-                notes.add(
-                    value,
-                    &place,
-                    "not copied, as it may be a key; add it to the provider's headers as env:NAME",
-                );
-            }
+        header(one, name, value, &format!("{place}.{name}"), notes);
+    }
+    matches!(value.value, Value::Map(_))
+}
+
+fn header(one: &mut Deployment, name: &str, value: &Node, place: &str, notes: &mut Notes<'_>) {
+    let reference = value.text().and_then(variable).map(|name| format!("env:{name}"));
+    // What looks like a reference would be followed.
+    let plain = |text: &String| !["env:", "file:", "$"].iter().any(|start| text.starts_with(start));
+    let text = value.name().filter(|text| plain(text) && !looks_secret(name, text));
+    let Ok(name) = name.parse::<http::HeaderName>() else {
+        notes.add(value, place, "left out: no name for a header");
+        return;
+    };
+    match reference.or(text) {
+        Some(text) => {
+            one.headers.retain(|(there, _)| there != name.as_str());
+            one.headers.push((name.as_str().to_owned(), quoted(&text)));
+            one.headers.sort();
+        }
+        None => {
+            notes.add(value, place, "not copied, as it may be a key; add it to the provider's headers as env:NAME");
         }
     }
-    one.headers.sort();
-    one.headers.dedup_by(|later, first| later.0 == first.0);
-    matches!(value.value, Value::Map(_))
 }
 
 /// A member of every request's body.
