@@ -147,6 +147,25 @@ fn the_proxys_key_becomes_a_token() {
 }
 
 #[test]
+fn fallbacks_of_another_shape_are_told() {
+    let (policy, _, stderr) = converted(
+        "shapes",
+        "model_list:\n- {model_name: a, litellm_params: {model: openai/a}}\n- {model_name: b, litellm_params: {model: groq/b}}\n\
+         - {model_name: c, litellm_params: {model: xai/c}}\n\
+         router_settings:\n  fallbacks: [{a: [b]}, {b: c}, c, {a: [c]}]\n  model_group_alias: {d: {model: a, hidden: true}}\n",
+    );
+    assert_eq!((names(&policy, "a").len(), names(&policy, "b").len()), (2, 1));
+    for note in [
+        "fallbacks.b: left out: a list is expected",
+        "fallbacks: an entry is left out: a group with its list is expected",
+        "fallbacks.a: passed over: the first entry of a group counts",
+        "model_group_alias.d.hidden: no equivalent",
+    ] {
+        assert!(stderr.contains(note), "{note}\n{stderr}");
+    }
+}
+
+#[test]
 fn the_guide_shows_what_is_written() {
     let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/migration.md")).unwrap();
     let block = |language: &str| {

@@ -1,9 +1,9 @@
 //! Model groups and their fallbacks as tasks.
 
 use super::super::text::{key, list, quoted};
-use super::super::yaml::Node;
+use super::super::yaml::{Node, Value};
 use super::deployment::Deployment;
-use super::{Notes, SECTIONS, setting};
+use super::{Notes, setting};
 
 /// Lists of groups that stand in, by group, and what of them is told.
 const KINDS: [(&str, Option<&str>); 3] = [
@@ -23,6 +23,9 @@ pub(super) fn write(root: &Node, deployments: &[Deployment], notes: &mut Notes<'
     }
     if let Some((section, aliases)) = setting(root, "model_group_alias") {
         for (alias, target) in aliases.entries() {
+            for (name, node) in target.entries().iter().filter(|(name, _)| name != "model") {
+                notes.add(node, &format!("{section}.model_group_alias.{alias}.{name}"), "no equivalent");
+            }
             let group = target.text().or_else(|| target.get("model")?.text());
             match group.filter(|group| deployments.iter().any(|one| one.group == *group)) {
                 Some(group) if !names.iter().any(|(name, _)| *name == alias.as_str()) => names.push((alias, group)),
@@ -43,26 +46,41 @@ pub(super) fn write(root: &Node, deployments: &[Deployment], notes: &mut Notes<'
 
 /// Says of fallbacks what does not fit.
 fn remark(root: &Node, deployments: &[Deployment], notes: &mut Notes<'_>) {
-    for section in SECTIONS {
-        for (kind, what) in KINDS {
-            let Some((_, node)) = setting(root, kind).filter(|(counts, _)| *counts == section) else { continue };
-            if let Some(what) = what {
-                notes.add(node, &format!("{section}.{kind}"), what);
+    for (kind, what) in KINDS {
+        let Some((section, node)) = setting(root, kind) else { continue };
+        let place = format!("{section}.{kind}");
+        if let Some(what) = what.filter(|_| !node.items().is_empty()) {
+            notes.add(node, &place, what);
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for entry in node.items() {
+            if entry.entries().is_empty() {
+                notes.add(entry, &place, "an entry is left out: a group with its list is expected");
             }
-            for (group, targets) in node.items().iter().flat_map(Node::entries) {
+            for (group, targets) in entry.entries() {
+                let place = format!("{place}.{group}");
                 if group != "*" && !deployments.iter().any(|one| one.group == *group) {
-                    notes.add(targets, &format!("{section}.{kind}.{group}"), "left out: no such group here");
+                    notes.add(targets, &place, "left out: no such group here");
+                } else if seen.contains(&group.as_str()) {
+                    notes.add(targets, &place, "passed over: the first entry of a group counts");
+                } else if !matches!(targets.value, Value::List(_)) {
+                    notes.add(targets, &place, "left out: a list is expected");
                 }
-                for target in targets.items().iter().filter(|target| members(deployments, target).is_empty()) {
-                    notes.add(target, &format!("{section}.{kind}.{group}"), "a target is left out: no such group here");
-                }
+                seen.push(group);
+                unknown(targets, deployments, &place, "a target is left out: no such group here", notes);
             }
         }
     }
-    let Some((section, node)) = setting(root, "default_fallbacks") else { return };
-    for target in node.items().iter().filter(|target| members(deployments, target).is_empty()) {
+    if let Some((section, node)) = setting(root, "default_fallbacks") {
         let place = format!("{section}.default_fallbacks");
-        notes.add(target, &place, "an entry is left out: no such group here");
+        unknown(node, deployments, &place, "an entry is left out: no such group here", notes);
+    }
+}
+
+/// Says it of each target that means nobody.
+fn unknown(targets: &Node, deployments: &[Deployment], place: &str, what: &str, notes: &mut Notes<'_>) {
+    for target in targets.items().iter().filter(|target| members(deployments, target).is_empty()) {
+        notes.add(target, place, what);
     }
 }
 
