@@ -59,12 +59,13 @@ fn an_address_for_all_is_that_of_each() {
 
 #[test]
 fn an_address_of_another_machine_over_plain_http_is_allowed_in_words() {
-    let (policy, text, _) = converted(
+    let (policy, text, stderr) = converted(
         "plain",
         "model_list:\n- {model_name: there, litellm_params: {model: openai/a, api_base: 'http://localhost.example.com/v1'}}\n\
          - {model_name: here, litellm_params: {model: hosted_vllm/b, api_base: 'http://127.0.0.2:8000/v1'}}\n",
     );
     assert_eq!(policy.providers["openai_compatible"].base_url, "http://localhost.example.com/v1");
+    assert!(stderr.contains("model_list[0].litellm_params: no api_key, so none is sent"), "{stderr}");
     let allowed: Vec<&str> = text.split("\n\n").filter(|section| section.contains("allow_http = true")).collect();
     assert!(matches!(allowed.as_slice(), [one] if one.contains("localhost.example.com")), "{text}");
 }

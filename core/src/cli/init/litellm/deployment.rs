@@ -162,6 +162,10 @@ fn fill(one: &mut Deployment, node: &Node, place: &str, root: &Node, keys: &mut 
             _ => params::take(one, name, value, &place, notes),
         }
     }
+    let elsewhere = one.base_url.as_deref().is_some_and(|url| !params::is_here(url));
+    if one.kind == "openai_compatible" && elsewhere && params.get("api_key").is_none() {
+        notes.add(params, &below, "no api_key, so none is sent; if the server needs one, write it at the provider");
+    }
     let info = node.get("model_info");
     for (name, value) in info.map(Node::entries).unwrap_or_default() {
         params::info(one, name, value, &format!("{place}.model_info.{name}"), notes);
