@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "init/deployments.rs"]
+mod deployments;
+#[path = "init/litellm.rs"]
+mod litellm;
 mod support;
 
 use std::process::{Command, Output};
@@ -40,9 +44,26 @@ fn init(arguments: &[&str], keys: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), stdout, stderr)
 }
 
-/// A task's candidates, and how many of them share the work of the primary.
+/// A task's candidates, by name.
 fn names(policy: &Policy, task: &str) -> Vec<String> {
     policy.tasks[task].candidates.iter().map(|model| model.name()).collect()
+}
+
+/// What a LiteLLM configuration becomes: the policy, the text and what was said on stderr.
+fn converted(name: &str, yaml: &str) -> (Policy, String, String) {
+    let path = file(&format!("{name}.yaml"), yaml);
+    let (code, text, stderr) = init(&["--stdout", "--from-litellm", &path], &[]);
+    assert_eq!(code, Some(0), "{stderr}\n{text}");
+    (Policy::from_toml_str(&text).unwrap(), text, stderr)
+}
+
+/// What is said of a configuration that cannot be converted; the file that is there stays.
+fn refused(name: &str, yaml: &str) -> String {
+    let path = file(&format!("{name}.yaml"), yaml);
+    let output = file(&format!("{name}-refused.toml"), "mine");
+    let (code, _, stderr) = init(&["--from-litellm", &path, "--force", "-o", &output], &[]);
+    assert_eq!((code, std::fs::read_to_string(&output).unwrap().as_str()), (Some(1), "mine"), "{stderr}");
+    stderr
 }
 
 #[test]
@@ -62,6 +83,13 @@ fn without_keys_it_names_the_variables_to_set() {
     assert_eq!(code, Some(0));
     assert!(text.contains("Set: OPENAI_API_KEY, ANTHROPIC_API_KEY"), "{text}");
     assert_eq!(Policy::from_toml_str(&text).unwrap().tasks.len(), 5);
+}
+
+#[test]
+fn further_keys_are_named_in_a_comment() {
+    let (_, text, _) = init(&["--stdout"], &["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "MISTRAL_API_KEY", "XAI_API_KEY"]);
+    assert_eq!(Policy::from_toml_str(&text).unwrap().providers.len(), 3);
+    assert!(text.lines().any(|line| line.starts_with("# Keys were found") && line.ends_with(": xai")), "{text}");
 }
 
 #[test]
@@ -87,106 +115,29 @@ fn a_file_that_is_there_stays() {
     assert!(std::fs::read_to_string(&path).unwrap().contains("[tasks.support_chat]"));
 }
 
-/// What a LiteLLM configuration becomes: the policy, the text and what was said on stderr.
-fn converted(name: &str, yaml: &str) -> (Policy, String, String) {
-    let path = file(&format!("{name}.yaml"), yaml);
-    let (code, text, stderr) = init(&["--stdout", "--from-litellm", &path], &[]);
-    assert_eq!(code, Some(0), "{stderr}\n{text}");
-    (Policy::from_toml_str(&text).unwrap(), text, stderr)
+#[test]
+fn what_does_not_load_is_not_written() {
+    let stderr = refused("unsound", "model_list: [{model_name: a, litellm_params: {model: 'openai/ gpt'}}]\n");
+    assert!(stderr.contains("nothing was written") && stderr.contains("names no model"), "{stderr}");
+    let path = file("unsound.yaml", "model_list: [{model_name: a, litellm_params: {model: 'openai/ gpt'}}]\n");
+    assert_eq!(init(&["--from-litellm", &path, "--stdout"], &[]).1, "");
 }
 
 #[test]
-fn a_simple_configuration_becomes_tasks() {
-    let (policy, text, stderr) = converted(
-        "simple",
-        "model_list:\n  - model_name: chat\n    litellm_params:\n      model: openai/gpt-4.1\n      api_key: os.environ/OPENAI_TEAM_KEY\n\
-         \x20     temperature: 0.2\n      max_tokens: 512\n      timeout: 2.5\n      rpm: 100\n\
-         \x20 - model_name: local\n    litellm_params: {model: ollama/qwen3, api_base: http://localhost:11434}\n\
-         general_settings:\n  master_key: sk-master-secret\n  database_url: postgres://secret\n",
+fn a_variable_that_is_set_later_keeps_nothing_from_being_written() {
+    let path = file(
+        "unset.yaml",
+        "model_list: [{model_name: a, litellm_params: {model: groq/a, extra_headers: {X-A: os.environ/LOCUM_TEST_UNSET}}}]\n",
     );
-    let chat = &policy.tasks["chat"].candidates[0];
-    assert_eq!(
-        (names(&policy, "chat"), names(&policy, "local")),
-        (vec!["openai/gpt-4.1".into()], vec!["ollama/qwen3".into()])
-    );
-    assert_eq!((chat.params.temperature, chat.params.max_output_tokens), (Some(0.2), Some(512)));
-    assert_eq!(chat.timeout.unwrap().as_millis(), 2_500);
-    assert_eq!(policy.providers["ollama"].base_url, "http://localhost:11434/v1");
-    assert!(text.contains("api_key = \"env:OPENAI_TEAM_KEY\"") && text.contains("env:LOCUM_SERVE_TOKEN"), "{text}");
-    assert!(!text.contains("secret") && !stderr.contains("secret"), "{text}{stderr}");
-    for note in ["simple.yaml:9: model_list[0].litellm_params.rpm", "simple.yaml:14: general_settings.database_url"] {
-        assert!(stderr.contains(note) && text.contains(note), "{note}\n{stderr}");
-    }
+    let (code, text, stderr) = init(&["--from-litellm", &path, "--stdout"], &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(text.contains("x-a = \"env:LOCUM_TEST_UNSET\""), "{text}");
 }
 
 #[test]
-fn deployments_share_by_weight_order_and_key() {
-    let (policy, text, _) = converted(
-        "weights",
-        "x-base: &base {model: gpt-4.1, weight: 0.9}\nmodel_list:\n\
-         - {model_name: chat, litellm_params: {<<: *base, api_key: os.environ/ONE}}\n\
-         - {model_name: chat, litellm_params: {model: anthropic/claude-sonnet-4-6, weight: 0.1, api_key: os.environ/TWO}}\n\
-         - {model_name: tier, litellm_params: {model: groq/b, order: 2}}\n\
-         - {model_name: tier, litellm_params: {model: groq/a, order: 1}}\n\
-         - {model_name: keys, litellm_params: {model: mistral/m, api_key: os.environ/ONE}}\n\
-         - {model_name: keys, litellm_params: {model: mistral/m, api_key: sk-literal}}\n\
-         - {model_name: even, litellm_params: {model: openai/a, api_base: 'https://llm.example.com/v1'}}\n\
-         - {model_name: even, litellm_params: {model: openai/b}}\n\
-         router_settings: {routing_strategy: latency-based-routing, model_group_alias: {old: tier, new: {model: chat, hidden: true}}}\n",
-    );
-    assert_eq!(policy.tasks["chat"].weights, [900, 100]);
-    assert_eq!(names(&policy, "tier"), ["groq/a", "groq/b"]);
-    assert_eq!(names(&policy, "old"), names(&policy, "tier"));
-    assert_eq!(names(&policy, "new"), names(&policy, "chat"));
-    assert_eq!(
-        (policy.tasks["even"].weights.as_slice(), policy.providers["openai_compatible"].kind.as_str()),
-        (&[1, 1][..], "openai_compatible")
-    );
-    assert!(
-        text.contains("api_keys = [\"env:ONE\", \"env:MISTRAL_API_KEY_LINE_8\"]") && !text.contains("sk-literal"),
-        "{text}"
-    );
-    assert!(text.contains("router_settings.routing_strategy: no equivalent"), "{text}");
-}
-
-#[test]
-fn fallbacks_of_all_kinds_become_one_order() {
-    let (policy, text, _) = converted(
-        "fallbacks",
-        "model_list:\n\
-         - {model_name: main, litellm_params: {model: openai/a}}\n\
-         - {model_name: spare, litellm_params: {model: anthropic/b}, model_info: {id: spare-1}}\n\
-         - {model_name: wide, litellm_params: {model: xai/c}}\n\
-         - {model_name: mild, litellm_params: {model: mistral/d}}\n\
-         litellm_settings:\n  num_retries: 3\n  request_timeout: 10\n  drop_params: false\n  default_fallbacks: [wide]\n\
-         \x20 fallbacks: [{main: [spare-1, gone]}]\n  context_window_fallbacks: [{main: [wide]}]\n  content_policy_fallbacks: [{main: [mild]}]\n\
-         router_settings: {allowed_fails: 4, cooldown_time: 30, redis_host: x}\n",
-    );
-    let main = &policy.tasks["main"];
-    assert_eq!(names(&policy, "main"), ["openai/a", "anthropic/b", "xai/c", "mistral/d"]);
-    assert_eq!((main.retries, main.drop_unsupported, main.fallback_on.len()), (3, false, 1));
-    assert_eq!(main.candidates[3].timeout.unwrap().as_secs(), 10);
-    assert_eq!(names(&policy, "mild"), ["mistral/d", "xai/c"]);
-    assert_eq!((policy.breaker.failures, policy.breaker.open.as_secs()), (5, 30));
-    assert!(text.contains("fallbacks.yaml:11: litellm_settings.fallbacks.main: a target is left out"), "{text}");
-    assert!(text.contains("router_settings.redis_host: no equivalent"), "{text}");
-}
-
-#[test]
-fn providers_without_a_wire_format_are_told() {
-    let (policy, text, stderr) = converted(
-        "clouds",
-        "model_list:\n- {model_name: chat, litellm_params: {model: azure/dep, api_base: x, api_key: sk-azure}}\n\
-         - {model_name: chat, litellm_params: {model: openai/a}}\n- {model_name: rock, litellm_params: {model: bedrock/b}}\n\
-         - {model_name: g, litellm_params: {model: gemini/c}}\n- {model_name: v, litellm_params: {model: vertex_ai/d}}\n",
-    );
-    assert_eq!((policy.tasks.len(), names(&policy, "chat")), (1, vec!["openai/a".to_owned()]));
-    for (line, name) in [(2, "azure/dep"), (4, "bedrock/b"), (5, "gemini/c"), (6, "vertex_ai/d")] {
-        let told =
-            |text: &str| text.lines().any(|at| at.contains(&format!("clouds.yaml:{line}:")) && at.contains(name));
-        assert!(told(&text) && told(&stderr), "{name}: {text}");
-    }
-    assert!(!text.contains("sk-azure"), "{text}");
+fn a_file_that_is_too_large_is_not_read() {
+    let stderr = refused("large", &"#".repeat((4 << 20) + 1));
+    assert!(stderr.contains("large.yaml: is larger than 4194304 bytes"), "{stderr}");
 }
 
 #[test]

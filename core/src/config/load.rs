@@ -75,6 +75,14 @@ impl Policy {
         build(&located::from_value(value), &origin, &|name| std::env::var_os(name))
     }
 
+    /// Checks TOML that is yet to be saved. Its variables need not be set before it is.
+    #[cfg(feature = "cli")]
+    pub(crate) fn draft(text: &str) -> Result<Self, Error> {
+        let origin = Origin { file: None, is_text: true, directory: None };
+        // Each stands for itself, so that no two are the same.
+        parse_with(text, Syntax::Toml, &origin, &|name| Some(OsString::from(name)))
+    }
+
     /// The configuration to use where none is named: the file in the variable `LOCUM_CONFIG`, else `./locum.toml`.
     ///
     /// # Errors
@@ -121,6 +129,15 @@ fn read(path: &Path) -> Result<(String, Syntax), String> {
 }
 
 fn parse(text: &str, syntax: Syntax, origin: &Origin<'_>) -> Result<Policy, Error> {
+    parse_with(text, syntax, origin, &|name| std::env::var_os(name))
+}
+
+fn parse_with(
+    text: &str,
+    syntax: Syntax,
+    origin: &Origin<'_>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Policy, Error> {
     // Windows editors begin UTF-8 files with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree = match syntax {
@@ -137,7 +154,7 @@ fn parse(text: &str, syntax: Syntax, origin: &Origin<'_>) -> Result<Policy, Erro
         problems.add(place, format!("column {column}: not valid {language}: {message}"));
         failed(problems, origin)
     })?;
-    build(&tree, origin, &|name| std::env::var_os(name))
+    build(&tree, origin, env)
 }
 
 fn failed(problems: Findings, origin: &Origin<'_>) -> Error {

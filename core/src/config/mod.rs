@@ -22,4 +22,6 @@ mod words;
 pub use policy::{Credential, Format, Key, Model, Policy, Provider, Serve, Sharing, Task, Token};
 #[cfg(feature = "cli")]
 pub(crate) use presets::{PRESETS, find as find_preset};
+#[cfg(feature = "cli")]
+pub(crate) use provider::{address_problem, is_loopback};
 pub use shape::JSON_SCHEMA;

@@ -225,7 +225,8 @@ fn same_key(earlier: Option<u32>) -> String {
     format!("the same key as number {}", earlier.unwrap_or(1))
 }
 
-fn address_problem(url: &str, allow_http: bool) -> Option<String> {
+/// What is wrong with the address of an API.
+pub(crate) fn address_problem(url: &str, allow_http: bool) -> Option<String> {
     let uri = url.parse::<Uri>().ok();
     let scheme = uri.as_ref().and_then(Uri::scheme_str);
     let (Some(uri), Some(scheme @ ("http" | "https"))) = (&uri, scheme) else {
@@ -254,7 +255,8 @@ fn ends_in_port(authority: &Authority) -> bool {
     authority.as_str().len() > authority.host().len()
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

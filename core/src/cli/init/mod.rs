@@ -5,12 +5,15 @@ mod starter;
 mod text;
 mod yaml;
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{FAILED, OK};
 use crate::config::Policy;
+
+/// The largest file that is converted, in bytes.
+const LARGEST_YAML: u64 = 4 << 20;
 
 #[derive(clap::Args)]
 pub(super) struct Init {
@@ -41,15 +44,15 @@ impl Init {
                 return Ok(FAILED);
             }
         };
+        if let Err(error) = Policy::draft(&text) {
+            eprintln!("nothing was written, as the result would not load:\n{}", error.message());
+            return Ok(FAILED);
+        }
         if self.stdout {
             io::stdout().write_all(text.as_bytes())?;
         } else if let Err(error) = save(&self.output, self.force, &text) {
             let hint = if error.kind() == io::ErrorKind::AlreadyExists { "; --force overwrites it" } else { "" };
             eprintln!("locum: {}: {error}{hint}", self.output.display());
-            return Ok(FAILED);
-        }
-        if let Err(error) = Policy::from_toml_str(&text) {
-            eprintln!("what was written needs your hand:\n{}", error.message());
             return Ok(FAILED);
         }
         if !self.stdout {
@@ -62,10 +65,19 @@ impl Init {
 /// The other file as Locum's, after its notes went to stderr.
 fn converted(path: &Path) -> Result<String, String> {
     let name = path.display().to_string();
-    let yaml = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+    let yaml = read(path).map_err(|error| format!("{name}: {error}"))?;
     let (text, notes) = litellm::convert(&yaml, &name)?;
     for note in notes {
         eprintln!("{note}");
+    }
+    Ok(text)
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST_YAML + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST_YAML {
+        return Err(io::Error::other(format!("is larger than {LARGEST_YAML} bytes")));
     }
     Ok(text)
 }

@@ -52,6 +52,15 @@ impl Node {
         if let Value::Text(text) = &self.value { Some(text) } else { None }
     }
 
+    /// A text, also one that reads as a number.
+    pub(super) fn name(&self) -> Option<String> {
+        match &self.value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
     /// A number, also one written as text.
     pub(super) fn number(&self) -> Option<f64> {
         let number = match &self.value {

@@ -1,9 +1,9 @@
 //! Model groups and their fallbacks as tasks.
 
 use super::super::text::{key, list, quoted};
-use super::super::yaml::Node;
+use super::super::yaml::{Node, Value};
 use super::deployment::Deployment;
-use super::{Notes, SECTIONS, setting};
+use super::{Notes, setting};
 
 /// Lists of groups that stand in, by group, and what of them is told.
 const KINDS: [(&str, Option<&str>); 3] = [
@@ -23,6 +23,9 @@ pub(super) fn write(root: &Node, deployments: &[Deployment], notes: &mut Notes<'
     }
     if let Some((section, aliases)) = setting(root, "model_group_alias") {
         for (alias, target) in aliases.entries() {
+            for (name, node) in target.entries().iter().filter(|(name, _)| name != "model") {
+                notes.add(node, &format!("{section}.model_group_alias.{alias}.{name}"), "no equivalent");
+            }
             let group = target.text().or_else(|| target.get("model")?.text());
             match group.filter(|group| deployments.iter().any(|one| one.group == *group)) {
                 Some(group) if !names.iter().any(|(name, _)| *name == alias.as_str()) => names.push((alias, group)),
@@ -43,28 +46,48 @@ pub(super) fn write(root: &Node, deployments: &[Deployment], notes: &mut Notes<'
 
 /// Says of fallbacks what does not fit.
 fn remark(root: &Node, deployments: &[Deployment], notes: &mut Notes<'_>) {
-    for section in SECTIONS {
-        for (kind, what) in KINDS {
-            let Some(node) = root.get(section).and_then(|settings| settings.get(kind)) else { continue };
-            if let Some(what) = what {
-                notes.add(node, &format!("{section}.{kind}"), what);
+    for (kind, what) in KINDS {
+        let Some((section, node)) = setting(root, kind) else { continue };
+        let place = format!("{section}.{kind}");
+        if let Some(what) = what.filter(|_| !node.items().is_empty()) {
+            notes.add(node, &place, what);
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for entry in node.items() {
+            if entry.entries().is_empty() {
+                notes.add(entry, &place, "an entry is left out: a group with its list is expected");
             }
-            for (group, targets) in node.items().iter().flat_map(Node::entries) {
+            for (group, targets) in entry.entries() {
+                let place = format!("{place}.{group}");
                 if group != "*" && !deployments.iter().any(|one| one.group == *group) {
-                    notes.add(targets, &format!("{section}.{kind}.{group}"), "left out: no such group here");
+                    notes.add(targets, &place, "left out: no such group here");
+                } else if seen.contains(&group.as_str()) {
+                    notes.add(targets, &place, "passed over: the first entry of a group counts");
+                } else if !matches!(targets.value, Value::List(_)) {
+                    notes.add(targets, &place, "left out: a list is expected");
                 }
-                for target in targets.items().iter().filter(|target| members(deployments, target).is_empty()) {
-                    notes.add(target, &format!("{section}.{kind}.{group}"), "a target is left out: no such group here");
-                }
+                seen.push(group);
+                unknown(targets, deployments, &place, "a target is left out: no such group here", notes);
             }
         }
+    }
+    if let Some((section, node)) = setting(root, "default_fallbacks") {
+        let place = format!("{section}.default_fallbacks");
+        unknown(node, deployments, &place, "an entry is left out: no such group here", notes);
+    }
+}
+
+/// Says it of each target that means nobody.
+fn unknown(targets: &Node, deployments: &[Deployment], place: &str, what: &str, notes: &mut Notes<'_>) {
+    for target in targets.items().iter().filter(|target| members(deployments, target).is_empty()) {
+        notes.add(target, place, what);
     }
 }
 
 /// The deployments a target of a fallback means: a group, or one by its id.
 fn members<'a>(deployments: &'a [Deployment], target: &Node) -> Vec<&'a Deployment> {
-    let Some(name) = target.text() else { return Vec::new() };
-    deployments.iter().filter(|one| one.group == name || one.id.as_deref() == Some(name)).collect()
+    let Some(name) = target.name() else { return Vec::new() };
+    deployments.iter().filter(|one| one.group == name || one.ids.contains(&name)).collect()
 }
 
 /// What a list of fallbacks names for a group.
@@ -123,12 +146,19 @@ fn task(root: &Node, deployments: &[Deployment], name: &str, group: &str, out: &
 
 /// Names with whole weights. Where none is given, all are equal; where some are, the others are drawn by nobody.
 fn shares(primaries: &[&Deployment]) -> Vec<(String, u64)> {
-    let given = primaries.iter().any(|one| one.weight.is_some_and(|weight| weight > 0.0));
-    let broken = primaries.iter().any(|one| one.weight.is_some_and(|weight| weight.fract() != 0.0));
-    let scale = if broken { 1e3 } else { 1.0 };
+    let weights = || primaries.iter().filter_map(|one| one.weight);
+    let largest = weights().fold(0.0, f64::max);
+    let whole = weights().all(|weight| weight.fract() == 0.0) && largest <= 1e6;
+    let scale = match largest {
+        _ if whole => 1.0,
+        0.1..=1e3 => 1e3,
+        _ => 1e3 / largest,
+    };
     let mut shares: Vec<(String, u64)> = Vec::new();
     for one in primaries {
-        let weight = if given { (one.weight.unwrap_or(0.0) * scale).round().clamp(0.0, 1e6) as u64 } else { 1 };
+        // Who has a share at all keeps one.
+        let scaled = |weight: f64| if weight > 0.0 { (weight * scale).round().clamp(1.0, 1e6) as u64 } else { 0 };
+        let weight = if largest > 0.0 { scaled(one.weight.unwrap_or_default()) } else { 1 };
         match shares.iter_mut().find(|(name, _)| *name == one.name()) {
             Some((_, sum)) => *sum = (*sum + weight).min(1_000_000),
             None => shares.push((one.name(), weight)),
