@@ -8,6 +8,7 @@ mod anthropic;
 mod body;
 mod classify;
 mod errors;
+mod history;
 pub mod limits;
 mod openai_chat;
 mod overflow;

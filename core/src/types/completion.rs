@@ -87,6 +87,8 @@ pub struct Completion {
     pub served_by: Option<String>,
     /// Things worth knowing that are not failures.
     pub warnings: Vec<String>,
+    /// The turn in the provider's own form, where it holds reasoning that the same model wants back unchanged.
+    pub state: Option<Value>,
     /// The provider's body.
     pub raw: Value,
 }

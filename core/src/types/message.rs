@@ -184,6 +184,33 @@ impl Message {
         }
     }
 
+    /// The member of an assistant message that holds the model's own form of it.
+    pub(crate) const STATE: &'static str = "reasoning_state";
+
+    /// Notes the form in which `model` (`provider/model`) wrote this message.
+    pub(crate) fn remember(&mut self, model: &str, state: &Value) {
+        let note = json!({"model": model, "of": self.fingerprint(), "state": state});
+        self.extra.insert(Self::STATE.to_owned(), note);
+    }
+
+    /// The form in which this model wrote the message, unless another did or the message was changed since.
+    pub(crate) fn state(&self, provider: &str, model: &str) -> Option<&Value> {
+        let note = self.extra.get(Self::STATE)?;
+        let author = note.get("model")?.as_str()?;
+        let same = author.strip_prefix(provider).and_then(|rest| rest.strip_prefix('/')) == Some(model);
+        (same && note.get("of")?.as_str()? == self.fingerprint()).then(|| note.get("state")).flatten()
+    }
+
+    /// A number, in hexadecimal, that tells whether the words and calls of the message are still the same (FNV-1a).
+    fn fingerprint(&self) -> String {
+        let text = self.text();
+        let calls = self.tool_calls.iter().flat_map(|call| [&call.id, &call.name, &call.arguments]);
+        let bytes = std::iter::once(&text).chain(calls).flat_map(|word| word.bytes().chain([0xff]));
+        let hash =
+            bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        format!("{hash:016x}")
+    }
+
     /// Reads an OpenAI chat message.
     ///
     /// # Errors

@@ -85,10 +85,13 @@ impl Reply {
     }
 
     /// The answer as the assistant message to append to the chat.
+    ///
+    /// Where the model reasoned in a way that it wants back unchanged, the message has a member `reasoning_state`. It is sent
+    /// to that model alone, and only while the message says what it said; other models are sent the words and calls.
     #[must_use]
     pub fn message(&self) -> Message {
         let text = &self.completion.text;
-        Message {
+        let mut message = Message {
             role: Role::Assistant,
             content: if text.is_empty() && !self.completion.tool_calls.is_empty() {
                 Content::None
@@ -99,7 +102,11 @@ impl Reply {
             tool_calls: self.completion.tool_calls.clone(),
             tool_call_id: None,
             extra: Map::new(),
+        };
+        if let Some(state) = &self.completion.state {
+            message.remember(&self.model, state);
         }
+        message
     }
 
     /// The reply as an object with the public field names, without `raw`.

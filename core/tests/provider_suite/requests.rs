@@ -111,6 +111,29 @@ fn openai_dialects() {
     assert_eq!(body("openrouter")["reasoning"], json!({"effort": "low"}));
 }
 
+/// A chat that was cut somewhere is whole again for servers that refuse calls without results, and results without calls.
+#[test]
+fn chat_history_is_settled() {
+    let (request, _) = request(
+        json!([{"role": "tool", "tool_call_id": "gone", "content": "42"}, {"role": "user", "content": "look"},
+            {"role": "assistant", "content": null, "tool_calls": [call("a", "f", "{}"), call("b", "g", "{}")]},
+            {"role": "user", "content": "well?"},
+            {"role": "tool", "tool_call_id": "b", "content": "2", "is_error": true}]),
+        json!({}),
+    );
+    let (body, _, warnings) = Setup::default().encode(Format::Chat, &request);
+    let messages = body["messages"].as_array().unwrap();
+    let said: Vec<_> =
+        messages.iter().map(|message| (&message["role"], &message["tool_call_id"], &message["content"])).collect();
+    let null = json!(null);
+    assert_eq!(said[0], (&json!("user"), &null, &json!("42")));
+    assert_eq!(said[3], (&json!("tool"), &json!("a"), &json!("No result provided")));
+    assert_eq!(said[4], (&json!("tool"), &json!("b"), &json!("2")));
+    assert_eq!(said[5], (&json!("user"), &null, &json!("well?")));
+    assert!(messages.iter().all(|message| message.get("is_error").is_none()));
+    assert_eq!(warnings.len(), 2);
+}
+
 #[test]
 fn anthropic_history() {
     let (request, _) = request(
@@ -143,7 +166,10 @@ fn anthropic_history() {
     let named: Vec<_> = results[..3].iter().map(|result| result["tool_use_id"].clone()).collect();
     assert_eq!(named, ids);
     assert_eq!(results[0]["content"][0]["text"], "1");
-    assert_eq!((&results[2]["content"], &results[2]["is_error"]), (&json!("No result provided"), &json!(true)));
+    assert_eq!(
+        (&results[2]["content"][0]["text"], &results[2]["is_error"]),
+        (&json!("No result provided"), &json!(true))
+    );
     assert_eq!((&results[3]["text"], &results[4]["text"]), (&json!("mid"), &json!("go on")));
     assert_eq!(warnings.len(), 1);
 }

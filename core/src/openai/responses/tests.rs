@@ -38,6 +38,7 @@ fn reply(text: &str, calls: &[ToolCall], finish: FinishReason) -> Reply {
         cost: None,
         request_id: None,
         served_by: None,
+        state: None,
         warnings: Vec::new(),
         raw: Value::Null,
     };

@@ -47,8 +47,16 @@ pub(super) fn interpret(setting: &Setting<'_>, raw: Value) -> Result<Completion,
     completion.request_id = errors::request_id(&answer.headers, Some(&raw));
     completion.served_by = raw.get("model").and_then(Value::as_str).map(str::to_owned);
     completion.warnings.extend(other_models(&raw));
+    completion.state = thoughts(&raw);
     completion.raw = raw;
     Ok(completion)
+}
+
+/// The content as it came, where thoughts are in it: they are signed together with what they led to.
+fn thoughts(raw: &Value) -> Option<Value> {
+    let content = raw.get("content")?;
+    let thinks = |block: &Value| matches!(block.get("type")?.as_str()?, "thinking" | "redacted_thinking").then_some(());
+    content.as_array()?.iter().find_map(thinks).map(|()| content.clone())
 }
 
 /// A classifier's refusal has no content; what there is to say stands beside the stop reason.
@@ -138,6 +146,7 @@ impl Blocks {
             cost: None,
             request_id: None,
             served_by: None,
+            state: None,
             warnings: calls.warnings,
             raw: Value::Null,
         })

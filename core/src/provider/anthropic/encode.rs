@@ -23,7 +23,7 @@ pub(super) fn encode(target: &Target<'_>, request: &Request) -> Result<(HttpRequ
     // A turn that thinks begins with a block of thoughts, which no words can be put before.
     let prefilled = resume::prefilled(target) && !thinks(&asked, thinking.as_ref());
     let messages = resume::chat(target, request, prefilled, false);
-    let mut chat = history::translate(&messages, asked.strip_reasoning)?;
+    let mut chat = history::translate(target, messages, asked.strip_reasoning)?;
     asked.warnings.append(&mut chat.warnings);
     if request.response_format == Some(ResponseFormat::JsonObject) {
         chat.system.push(JSON_INSTRUCTION.to_owned());

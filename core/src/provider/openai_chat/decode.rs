@@ -1,8 +1,8 @@
 //! An answer in OpenAI chat, as all its speakers write it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::usage;
+use super::{dialect, usage};
 use crate::error::ErrorKind;
 use crate::provider::classify::Rows;
 use crate::provider::errors::{self, ErrorBody};
@@ -44,8 +44,16 @@ pub(super) fn interpret(setting: &Setting<'_>, raw: Value) -> Result<Completion,
         let why = Flaw::malformed("a normal stop with no text, tool call, reasoning or refusal");
         return Err(spent(answer, &raw, why));
     }
+    completion.state = replayed(setting.kind, choice, &completion);
     completion.raw = raw;
     Ok(completion)
+}
+
+/// The member of the message that this kind of server wants to see again.
+fn replayed(kind: &str, choice: &Value, completion: &Completion) -> Option<Value> {
+    let replay = dialect::of(kind).replays.filter(|replay| !replay.with_calls || !completion.tool_calls.is_empty())?;
+    let value = choice.get("message")?.get(replay.member).filter(|value| !value.is_null())?;
+    Some(Value::Object(Map::from_iter([(replay.member.to_owned(), value.clone())])))
 }
 
 /// Why a parsed answer is no answer.
@@ -117,6 +125,7 @@ fn read(raw: &Value, choice: &Value, streamed: bool) -> Result<Completion, Flaw>
         cost: usage::cost(raw),
         request_id: None,
         served_by: word(raw, "model").map(str::to_owned),
+        state: None,
         warnings,
         raw: Value::Null,
     })

@@ -22,6 +22,15 @@ pub(super) enum Prefill {
     Continue,
 }
 
+/// Reasoning that goes back to the model it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Replay {
+    /// The member that holds it.
+    pub(super) member: &'static str,
+    /// Whether it belongs to turns with tool calls alone; there it must be said, be it empty.
+    pub(super) with_calls: bool,
+}
+
 /// The accent of one kind of server.
 #[derive(Debug)]
 pub(super) struct Dialect {
@@ -37,6 +46,10 @@ pub(super) struct Dialect {
     pub(super) required: &'static str,
     /// Members of earlier answers that the server refuses to see again.
     pub(super) refuses: &'static [&'static str],
+    /// The member of an answer that the model that wrote it wants to see again: OpenRouter's always
+    /// (<https://openrouter.ai/docs/use-cases/reasoning-tokens>), DeepSeek's beside tool calls, where it must not be missing
+    /// either (<https://api-docs.deepseek.com/guides/thinking_mode>).
+    pub(super) replays: Option<Replay>,
     /// Whether a JSON Schema is said as `{type: "json_object", schema}` (llama.cpp, whose older servers and Python sibling
     /// know only that form).
     pub(super) schema_in_object: bool,
@@ -55,6 +68,7 @@ const PLAIN: Dialect = Dialect {
     effort: Effort::Plain,
     required: "required",
     refuses: &[],
+    replays: None,
     schema_in_object: false,
     nine_char_ids: false,
     stream_options: true,
@@ -99,11 +113,19 @@ const MISTRAL: Dialect = Dialect {
     ..PLAIN
 };
 
-const DEEPSEEK: Dialect = Dialect { prefill: Prefill::Prefix, ..PLAIN };
+const DEEPSEEK: Dialect = Dialect {
+    prefill: Prefill::Prefix,
+    replays: Some(Replay { member: "reasoning_content", with_calls: true }),
+    ..PLAIN
+};
 
 const VLLM: Dialect = Dialect { prefill: Prefill::Continue, ..PLAIN };
 
-const OPENROUTER: Dialect = Dialect { effort: Effort::Nested, ..PLAIN };
+const OPENROUTER: Dialect = Dialect {
+    effort: Effort::Nested,
+    replays: Some(Replay { member: "reasoning_details", with_calls: false }),
+    ..PLAIN
+};
 
 const XAI: Dialect = Dialect { max_tokens: "max_completion_tokens", ..PLAIN };
 

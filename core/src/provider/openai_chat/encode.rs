@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::dialect::{self, Dialect, Effort, Prefill};
 use crate::provider::body::{self, Body};
+use crate::provider::history::{self, OWN_MEMBERS};
 use crate::provider::params::{Asked, REASONING_MEMBERS, is_reasoning};
 use crate::provider::{Target, resume};
 use crate::transport::HttpRequest;
@@ -14,11 +15,17 @@ use crate::types::{Content, Failure, Message, Part, Request, ResponseFormat, Rol
 
 pub(super) fn encode(target: &Target<'_>, request: &Request) -> Result<(HttpRequest, Vec<String>), Failure> {
     let dialect = dialect::of(target.kind);
-    let asked = Asked::new(target, request);
+    let mut asked = Asked::new(target, request);
     let prefilled = resume::prefilled(target);
     let messages = resume::chat(target, request, prefilled, dialect.prefill == Prefill::Prefix);
-    let history =
-        History { messages: &messages, dialect, strip_reasoning: asked.strip_reasoning, ids: ids(dialect, &messages) };
+    let messages = history::settled(messages, &mut asked.warnings);
+    let history = History {
+        target,
+        messages: &messages,
+        dialect,
+        strip_reasoning: asked.strip_reasoning,
+        ids: ids(dialect, &messages),
+    };
     let mut body = Body::new(&asked.extra);
     body.put("model", target.model);
     body.put("messages", &history);
@@ -131,6 +138,7 @@ fn nine_chars(mut number: u64) -> String {
 }
 
 struct History<'a> {
+    target: &'a Target<'a>,
     messages: &'a [Message],
     dialect: &'a Dialect,
     strip_reasoning: bool,
@@ -147,6 +155,9 @@ impl Serialize for History<'_> {
     }
 }
 
+/// Reasoning that is not known.
+static UNSAID: Value = Value::String(String::new());
+
 /// One message.
 struct Entry<'a>(&'a History<'a>, &'a Message);
 
@@ -158,7 +169,22 @@ impl Entry<'_> {
     /// Whether a member of an earlier answer goes back to the server.
     fn keeps(&self, key: &str, value: &Value) -> bool {
         let foreign = self.0.strip_reasoning && REASONING_MEMBERS.contains(&key);
-        !(value.is_null() || foreign || self.0.dialect.refuses.contains(&key))
+        !(value.is_null() || foreign || OWN_MEMBERS.contains(&key) || self.0.dialect.refuses.contains(&key))
+    }
+}
+
+impl Entry<'_> {
+    /// The reasoning of this turn that the server wants to see again, unless the caller says it.
+    fn replayed(&self) -> Option<(&'static str, &Value)> {
+        let Self(history, message) = self;
+        let replay = history.dialect.replays?;
+        if message.role != Role::Assistant || message.extra.contains_key(replay.member) {
+            return None;
+        }
+        let own = history::own_turn(history.target, message, history.strip_reasoning)
+            .and_then(|state| state.get(replay.member));
+        let due = replay.with_calls && !message.tool_calls.is_empty();
+        own.or_else(|| due.then_some(&UNSAID)).map(|value| (replay.member, value))
     }
 }
 
@@ -198,6 +224,9 @@ impl Serialize for Entry<'_> {
             if self.keeps(key, value) {
                 map.serialize_entry(key, value)?;
             }
+        }
+        if let Some((key, value)) = self.replayed() {
+            map.serialize_entry(key, value)?;
         }
         map.end()
     }
