@@ -8,6 +8,7 @@ pub mod defaults;
 mod lint;
 mod load;
 mod located;
+mod place;
 mod policy;
 mod presets;
 mod problem;

@@ -17,8 +17,34 @@ use crate::types::{
 pub enum Format {
     /// OpenAI chat completions.
     OpenAiChat,
+    /// OpenAI Responses.
+    OpenAiResponses,
     /// Anthropic Messages.
     AnthropicMessages,
+    /// Gemini generateContent, of Google AI Studio and of Vertex AI.
+    GeminiGenerate,
+    /// AWS Bedrock Converse.
+    BedrockConverse,
+    /// Cohere chat, version 2.
+    CohereChat,
+}
+
+/// One of OpenAI's interfaces, which many other providers offer too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// Chat completions.
+    Chat,
+    /// Responses.
+    Responses,
+}
+
+impl From<Api> for Format {
+    fn from(api: Api) -> Self {
+        match api {
+            Api::Chat => Self::OpenAiChat,
+            Api::Responses => Self::OpenAiResponses,
+        }
+    }
 }
 
 /// Everything the configuration decided.
@@ -92,6 +118,10 @@ pub struct Provider {
     pub format: Format,
     /// Where its API starts, without a trailing slash: `https://api.openai.com/v1`.
     pub base_url: String,
+    /// The region it is in, where its requests are signed for one.
+    pub region: Option<String>,
+    /// The version of its API, where the address names one (Azure's older addresses).
+    pub api_version: Option<String>,
     /// Its key, or its keys.
     pub credential: Credential,
     /// Further headers of every request, by lower-case name.
@@ -129,6 +159,8 @@ pub struct Model {
     pub provider: Arc<Provider>,
     /// Its id at the provider.
     pub id: String,
+    /// The wire format it is asked in, where that is not the provider's.
+    pub api: Option<Format>,
     /// The alias it was named by, if any.
     pub alias: Option<String>,
     /// Its parameters.
@@ -156,6 +188,12 @@ impl Model {
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}/{}", self.provider.name, self.id)
+    }
+
+    /// The wire format it is asked in.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.api.unwrap_or(self.provider.format)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Known kinds of providers, as data: wire format, address and key, after each provider's own documentation.
 
+use super::place::{self, Setting};
 use super::policy::Format;
 
 /// A kind of provider.
@@ -9,41 +10,78 @@ pub(crate) struct Preset {
     pub(crate) kind: &'static str,
     /// The wire format it speaks.
     pub(crate) format: Format,
-    /// Where its API starts; absent where every installation has its own.
+    /// Where its API starts, with a `{word}` for each setting it depends on; absent where every installation has its own.
     pub(crate) base_url: Option<&'static str>,
     /// The environment variable that conventionally holds its key; absent where a key is optional.
     pub(crate) key: Option<&'static str>,
+    /// The settings that its address depends on.
+    pub(super) settings: &'static [Setting],
 }
 
 const fn hosted(kind: &'static str, base_url: &'static str, key: &'static str) -> Preset {
-    Preset { kind, format: Format::OpenAiChat, base_url: Some(base_url), key: Some(key) }
+    Preset { kind, format: Format::OpenAiChat, base_url: Some(base_url), key: Some(key), settings: &[] }
 }
 
 const fn local(kind: &'static str, base_url: &'static str) -> Preset {
-    Preset { kind, format: Format::OpenAiChat, base_url: Some(base_url), key: None }
+    Preset { kind, format: Format::OpenAiChat, base_url: Some(base_url), key: None, settings: &[] }
 }
 
 /// Every kind. Addresses and variables are those of the providers' quick-start pages; local servers are at the port
 /// their documentation names as the default.
-pub(crate) const PRESETS: [Preset; 13] = [
+pub(crate) const PRESETS: [Preset; 21] = [
     hosted("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
     Preset {
         kind: "anthropic",
         format: Format::AnthropicMessages,
         base_url: Some("https://api.anthropic.com"),
         key: Some("ANTHROPIC_API_KEY"),
+        settings: &[],
+    },
+    Preset {
+        kind: "gemini",
+        format: Format::GeminiGenerate,
+        base_url: Some("https://generativelanguage.googleapis.com/v1beta"),
+        key: Some("GEMINI_API_KEY"),
+        settings: &[],
+    },
+    Preset {
+        kind: "vertex",
+        format: Format::GeminiGenerate,
+        base_url: Some(
+            "https://{location-}aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/publishers/google",
+        ),
+        key: None,
+        settings: &[place::PROJECT, place::LOCATION],
+    },
+    Preset {
+        kind: "bedrock",
+        format: Format::BedrockConverse,
+        base_url: Some("https://bedrock-runtime.{region}.amazonaws.com"),
+        key: Some("AWS_BEARER_TOKEN_BEDROCK"),
+        settings: &[place::REGION],
+    },
+    Preset { base_url: None, ..hosted("azure", "", "AZURE_OPENAI_API_KEY") },
+    Preset {
+        kind: "cohere",
+        format: Format::CohereChat,
+        base_url: Some("https://api.cohere.com/v2"),
+        key: Some("COHERE_API_KEY"),
+        settings: &[],
     },
     hosted("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
     hosted("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY"),
     hosted("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
     hosted("together", "https://api.together.ai/v1", "TOGETHER_API_KEY"),
+    hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
+    hosted("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    hosted("perplexity", "https://api.perplexity.ai", "PERPLEXITY_API_KEY"),
     hosted("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
     local("ollama", "http://127.0.0.1:11434/v1"),
     local("vllm", "http://127.0.0.1:8000/v1"),
     local("llamacpp", "http://127.0.0.1:8080/v1"),
     local("lmstudio", "http://127.0.0.1:1234/v1"),
-    Preset { kind: "openai_compatible", format: Format::OpenAiChat, base_url: None, key: None },
+    Preset { base_url: None, ..local("openai_compatible", "") },
 ];
 
 /// The preset of a kind.
@@ -56,7 +94,7 @@ pub(super) fn words() -> [&'static str; PRESETS.len()] {
     PRESETS.each_ref().map(|preset| preset.kind)
 }
 
-/// The kind `name` stands for where no such provider is configured: a known one that needs no address.
+/// The kind `name` stands for where no such provider is configured: a known one that has an address.
 pub(super) fn implicit(name: &str) -> Option<&'static Preset> {
     find(name).filter(|preset| preset.base_url.is_some())
 }

@@ -7,7 +7,8 @@ use http::uri::Authority;
 use http::{HeaderName, Uri};
 
 use super::defaults;
-use super::policy::{Credential, Format, Key, Provider};
+use super::place;
+use super::policy::{Api, Credential, Format, Key, Provider};
 use super::presets::{self, Preset};
 use super::problem::{Findings, Places, join};
 use super::schema::ProviderConfig;
@@ -31,10 +32,10 @@ pub(super) struct Builder<'a> {
     pub(super) is_file: bool,
 }
 
-/// A provider that the configuration does not mention: its kind's address and the usual variable.
+/// A provider that the configuration does not mention: its kind's address and the usual variables.
 ///
 /// # Errors
-/// The sentence saying why what the variable holds cannot be a key.
+/// The sentence saying which setting its address lacks, or why what the variable holds cannot be a key.
 pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Result<Provider, String> {
     let credential = match preset.key.map(|name| sources.variable(name)) {
         None => Credential::None,
@@ -42,11 +43,16 @@ pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Result<Provide
         Some(Found::Missing(sentence)) => Credential::Missing(sentence),
         Some(Found::Unusable(sentence)) => return Err(sentence),
     };
+    let template = preset.base_url.unwrap_or_default();
+    let (base_url, values) = place::address(template, preset.settings, |_| None, sources.env)
+        .map_err(|(key, why)| format!("kind {:?} needs {key:?}, which {why}", preset.kind))?;
     Ok(Provider {
         name: preset.kind.to_owned(),
         kind: preset.kind.to_owned(),
         format: preset.format,
-        base_url: preset.base_url.unwrap_or_default().to_owned(),
+        base_url,
+        region: region(&values),
+        api_version: None,
         credential,
         headers: BTreeMap::new(),
         connect_timeout: defaults::CONNECT_TIMEOUT,
@@ -54,9 +60,13 @@ pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Result<Provide
     })
 }
 
+fn region(values: &[(&str, String)]) -> Option<String> {
+    values.iter().find(|(key, _)| *key == place::REGION.key).map(|(_, value)| value.clone())
+}
+
 impl Builder<'_> {
     /// The provider, or nothing where it has problems.
-    pub(super) fn build(&mut self, name: &str, config: ProviderConfig) -> Option<Provider> {
+    pub(super) fn build(&mut self, name: &str, mut config: ProviderConfig) -> Option<Provider> {
         let path = join("providers", name);
         if config.kind.is_none() && self.places.written(&join(&path, "kind")) {
             return None;
@@ -70,7 +80,7 @@ impl Builder<'_> {
             );
             return None;
         };
-        let credential = match config.api_keys {
+        let credential = match config.api_keys.take() {
             None => self.key(&path, preset, config.api_key.as_deref()),
             Some(_) if config.api_key.is_some() => {
                 self.problem(&join(&path, "api_keys"), "api_key is given too; keep one of them");
@@ -78,29 +88,77 @@ impl Builder<'_> {
             }
             Some(references) => self.keys(&join(&path, "api_keys"), &references),
         };
-        let headers = self.headers(&path, config.headers.unwrap_or_default());
-        let base_url = match (config.base_url.as_deref(), preset.base_url) {
-            (Some(url), _) => self.base_url(&join(&path, "base_url"), url, preset, config.allow_http == Some(true)),
-            (None, Some(url)) => Some(url.to_owned()),
-            (None, None) if self.places.written(&join(&path, "base_url")) => None,
-            (None, None) => {
-                self.problem(
-                    &path,
-                    format!("\"base_url\" is missing; kind {:?} has no address of its own", preset.kind),
-                );
-                None
-            }
-        };
+        let headers = self.headers(&path, config.headers.take().unwrap_or_default());
+        let (base_url, region) = self.location(&path, preset, &config)?;
+        let format = self.format(&path, preset, config.api.map(Into::into));
         Some(Provider {
             name: name.to_owned(),
             kind: preset.kind.to_owned(),
-            format: preset.format,
-            base_url: base_url?,
+            format: format?,
+            base_url,
+            region,
+            api_version: config.api_version,
             credential: credential?,
             headers: headers?,
             connect_timeout: config.connect_timeout_ms.map_or(defaults::CONNECT_TIMEOUT, Duration::from_millis),
             max_concurrency: config.max_concurrency.map(Into::into),
         })
+    }
+
+    /// The address, and the region it is in.
+    fn location(&mut self, path: &str, preset: &Preset, config: &ProviderConfig) -> Option<(String, Option<String>)> {
+        let written = |key: &str| {
+            let value = match key {
+                "region" => &config.region,
+                "project" => &config.project,
+                _ => &config.location,
+            };
+            value.clone()
+        };
+        let mut idle = ["region", "project", "location"]
+            .into_iter()
+            .filter(|key| written(key).is_some() && !preset.settings.iter().any(|setting| setting.key == *key));
+        let idle =
+            idle.next().or_else(|| (config.api_version.is_some() && preset.kind != "azure").then_some("api_version"));
+        if let Some(key) = idle {
+            self.problem(&join(path, key), format!("kind {:?} has no such setting", preset.kind));
+            return None;
+        }
+        let settings = preset.settings;
+        let made = match (config.base_url.as_deref(), preset.base_url) {
+            (Some(url), _) => {
+                let url = self.base_url(&join(path, "base_url"), url, preset, config.allow_http == Some(true))?;
+                // The address is given; of the settings only the region counts beyond it.
+                let beyond = settings.iter().copied().filter(|setting| *setting == place::REGION).collect::<Vec<_>>();
+                place::address("", &beyond, written, self.sources.env).map(|(_, values)| (url, values))
+            }
+            (None, Some(template)) => place::address(template, settings, written, self.sources.env),
+            (None, None) if self.places.written(&join(path, "base_url")) => return None,
+            (None, None) => {
+                let sentence = format!("\"base_url\" is missing; kind {:?} has no address of its own", preset.kind);
+                self.problem(path, sentence);
+                return None;
+            }
+        };
+        match made {
+            Ok((url, values)) => Some((url, region(&values))),
+            Err((key, why)) => {
+                self.problem(&join(path, key), why);
+                None
+            }
+        }
+    }
+
+    /// The wire format: the kind's, or the interface that was asked for where it has several.
+    pub(super) fn format(&mut self, path: &str, preset: &Preset, api: Option<Api>) -> Option<Format> {
+        match api {
+            None => Some(preset.format),
+            Some(api) if preset.format == Format::OpenAiChat => Some(api.into()),
+            Some(_) => {
+                self.problem(&join(path, "api"), format!("kind {:?} has one interface only", preset.kind));
+                None
+            }
+        }
     }
 
     pub(super) fn problem(&mut self, path: &str, sentence: impl Into<String>) {

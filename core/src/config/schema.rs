@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::words::{
-    ConcurrencyLimit, FallbackOnWord, FirstTokenLimit, HedgeDelay, LacksWord, OnBreakWord, StateWord, StickyWord,
-    StrictWord, UpstreamWord,
+    ApiWord, ConcurrencyLimit, FallbackOnWord, FirstTokenLimit, HedgeDelay, LacksWord, OnBreakWord, StateWord,
+    StickyWord, StrictWord, UpstreamWord,
 };
 use crate::types::{Params, Price};
 
@@ -123,6 +123,16 @@ pub(super) struct ProviderConfig {
     pub(super) kind: Option<String>,
     /// Where its API starts: `https://llm.example.com/v1`. Default: the kind's own; required for `openai_compatible`.
     pub(super) base_url: Option<String>,
+    /// Which of OpenAI's interfaces its models are asked by. Default: chat.
+    pub(super) api: Option<ApiWord>,
+    /// The AWS region (`bedrock`). Default: `AWS_REGION`, or `AWS_DEFAULT_REGION`.
+    pub(super) region: Option<String>,
+    /// The Google Cloud project (`vertex`). Default: `GOOGLE_CLOUD_PROJECT`.
+    pub(super) project: Option<String>,
+    /// The location in Google Cloud (`vertex`): `europe-west4`. Default: `GOOGLE_CLOUD_LOCATION`, else `global`.
+    pub(super) location: Option<String>,
+    /// The version of the API (`azure`), which selects the older addresses by deployment: `2024-10-21`. Default: none.
+    pub(super) api_version: Option<String>,
     /// Reference to its key: `env:NAME` or `file:PATH` (relative to this file). Default: the kind's usual environment
     /// variable, such as `OPENAI_API_KEY`.
     pub(super) api_key: Option<String>,
@@ -149,6 +159,8 @@ pub(super) struct ModelConfig {
     /// The model, as `provider/model`.
     #[serde(rename = "use")]
     pub(super) model: String,
+    /// Which of OpenAI's interfaces it is asked by. Default: the provider's.
+    pub(super) api: Option<ApiWord>,
     #[serde(flatten)]
     pub(super) params: ParamsConfig,
     /// The limit of one attempt. Milliseconds. Default: none beyond the task's `max_latency_ms`; 600000 where the task

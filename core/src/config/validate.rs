@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::defaults;
-use super::policy::{Model, Policy, Provider};
+use super::policy::{Api, Format, Model, Policy, Provider};
 use super::problem::{Findings, Places, join};
 use super::provider::{Builder, implicit};
 use super::schema::{BreakerConfig, ConfigFile, ModelConfig};
@@ -122,9 +122,15 @@ impl Check<'_> {
         let params = self.params(&path, config.params.into());
         let reference = join(&path, "use");
         let (provider, id) = self.address(&reference, &config.model)?;
+        let api = config.api.map(Api::from);
+        let several = matches!(provider.format, Format::OpenAiChat | Format::OpenAiResponses);
+        if api.is_some() && !several {
+            self.problem(&join(&path, "api"), format!("kind {:?} has one interface only", provider.kind));
+        }
         Some(Model {
             provider,
             id,
+            api: api.map(Format::from),
             alias: Some(alias.to_owned()),
             params,
             extra_body: config.extra_body.unwrap_or_default(),
@@ -214,6 +220,7 @@ impl Check<'_> {
         let model = Arc::new(Model {
             provider,
             id,
+            api: None,
             alias: None,
             params: Params::default(),
             extra_body: serde_json::Map::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::policy::Sharing;
+use super::policy::{Api, Sharing};
 use crate::types::{Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Sticky, Strict, Upstream};
 
 macro_rules! words {
@@ -34,6 +34,16 @@ words! {
         Vision,
         /// Answers that match a JSON Schema.
         JsonSchema,
+    }
+}
+
+words! {
+    /// One of OpenAI's interfaces.
+    ApiWord => Api {
+        /// Chat completions.
+        Chat,
+        /// Responses.
+        Responses,
     }
 }
 

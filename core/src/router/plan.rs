@@ -76,10 +76,7 @@ fn candidates(facts: &Facts<'_>, members: &Members) -> Vec<Candidate> {
             idle: model.idle.unwrap_or(task.idle),
             reasons: params(task, model, options).reasons(),
             context_window: model.context_window,
-            max_request_bytes: match model.provider.format {
-                Format::OpenAiChat => None,
-                Format::AnthropicMessages => Some(provider::ANTHROPIC_MAX_REQUEST),
-            },
+            max_request_bytes: (model.format() == Format::AnthropicMessages).then_some(provider::ANTHROPIC_MAX_REQUEST),
             price: model.price,
             acts: [Some(&model.extra_body), request.extra_body.get(&model.provider.name)]
                 .into_iter()

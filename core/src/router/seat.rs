@@ -17,8 +17,11 @@ pub(super) struct ModelSeat {
 
 impl Seat for ModelSeat {
     fn codec(&self) -> &'static dyn Provider {
-        match self.model.provider.format {
+        match self.model.format() {
             Format::OpenAiChat => &provider::OPENAI_CHAT,
+            Format::OpenAiResponses | Format::GeminiGenerate | Format::BedrockConverse | Format::CohereChat => {
+                &provider::OPENAI_CHAT
+            }
             Format::AnthropicMessages => &provider::ANTHROPIC,
         }
     }

@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+use super::Format;
 use super::fields::Fields;
 use super::shape::{Shape, words};
 use super::usage::{self, Counts, tokens};
-use crate::config::Format;
 use crate::types::{ParseError, Usage, parse};
 
 /// Stands where Anthropic signs its reasoning.

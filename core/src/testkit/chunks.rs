@@ -4,11 +4,11 @@
 
 use serde_json::{Value, json};
 
+use super::Format;
 use super::answer::{Answer, Asked, Call, SIGNATURE, now, set, stop_details};
 use super::errors::ErrorBody;
 use super::shape::{Shape, words};
 use super::usage;
-use crate::config::Format;
 use crate::types::Usage;
 
 /// One server-sent event.

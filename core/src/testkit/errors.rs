@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::Format;
+use super::Format;
 use crate::types::ParseError;
 use crate::types::parse;
 

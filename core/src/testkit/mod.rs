@@ -49,6 +49,13 @@ pub use self::log::Seen;
 pub use self::script::Script;
 use self::server::Shared;
 
+/// The wire formats that are spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    OpenAiChat,
+    AnthropicMessages,
+}
+
 /// Upstreams that play a script. Dropping it closes the port and every connection.
 pub struct Mock {
     address: SocketAddr,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
+use super::Format;
 use super::answer::{Answer, Asked};
 use super::chunks::{Event, Speech};
 use super::errors::ErrorBody;
@@ -16,7 +17,6 @@ use super::log::{Log, Ticket};
 use super::script::{Act, Content, Respond, Script, Upstream};
 use super::shape::End;
 use super::stream::Moves;
-use crate::config::Format;
 use crate::types::parse;
 
 const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use std::iter;
 use std::time::Duration;
 
+use super::Format;
 use super::chunks::{Event, Part, Speech, keep_alive};
 use super::errors::ErrorBody;
 use super::shape::{End, Fault, Shape};
-use crate::config::Format;
 
 /// The next thing to do.
 pub(super) enum Move {

@@ -5,6 +5,7 @@
 mod hand_over;
 mod keys;
 mod lints;
+mod places;
 mod problems;
 mod secrets;
 mod serve;
@@ -245,7 +246,7 @@ fn the_documentation_shows_what_there_is() {
     }
     let kinds = &schema["$defs"]["ProviderConfig"]["properties"]["kind"]["enum"];
     for kind in kinds.as_array().unwrap().iter().filter_map(Value::as_str) {
-        let address = if kind == "openai_compatible" { "`base_url`" } else { "`http" };
+        let address = if ["azure", "openai_compatible"].contains(&kind) { "`base_url`" } else { "`http" };
         assert!(text.contains(&format!("\n| `{kind}` | {address}")), "{kind}");
     }
 }

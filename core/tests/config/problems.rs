@@ -30,7 +30,8 @@ fallback = ["ollama/x", 7]
 "#;
     let expected = [
         "1: providers.opnai: \"opnai\" is no known kind, did you mean \"openai\"? Set kind (known: openai, anthropic, \
-         groq, mistral, deepseek, openrouter, together, xai, ollama, vllm, llamacpp, lmstudio, openai_compatible)",
+         gemini, vertex, bedrock, azure, cohere, groq, mistral, deepseek, openrouter, together, fireworks, \
+         cerebras, perplexity, xai, ollama, vllm, llamacpp, lmstudio, openai_compatible)",
         "5: models.flagship.temprature: unknown key, did you mean \"temperature\"?",
         "6: models.broken: \"use\" is missing",
         "7: models.broken.temperature: expected a number, found a string",

@@ -27,7 +27,7 @@ pub(super) enum Prefill {
 pub(super) struct Replay {
     /// The member that holds it.
     pub(super) member: &'static str,
-    /// Whether it belongs to turns with tool calls alone; there it must be said, be it empty.
+    /// Whether it belongs to turns with tool calls alone; there it must be said, be it empty (DeepSeek).
     pub(super) with_calls: bool,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Dialect {
     pub(super) required: &'static str,
     /// Members of earlier answers that the server refuses to see again.
     pub(super) refuses: &'static [&'static str],
-    /// The member of an answer that the model that wrote it wants to see again: OpenRouter's always
+    /// The member of an answer that the model that wrote it wants to see again: OpenRouter's and Fireworks' always
     /// (<https://openrouter.ai/docs/use-cases/reasoning-tokens>), DeepSeek's beside tool calls, where it must not be missing
     /// either (<https://api-docs.deepseek.com/guides/thinking_mode>).
     pub(super) replays: Option<Replay>,
@@ -129,16 +129,28 @@ const OPENROUTER: Dialect = Dialect {
 
 const XAI: Dialect = Dialect { max_tokens: "max_completion_tokens", ..PLAIN };
 
+/// Of members it does not know, Fireworks says that extra inputs are not permitted; its own reasoning it takes back.
+const FIREWORKS: Dialect = Dialect {
+    replays: Some(Replay { member: "reasoning_content", with_calls: false }),
+    refuses: &["annotations", "refusal", "audio", "reasoning", "reasoning_details", "thinking", "thinking_blocks"],
+    ..PLAIN
+};
+
+/// <https://docs.perplexity.ai/api-reference/chat-completions-post>: usage comes without being asked for.
+const PERPLEXITY: Dialect = Dialect { refuses: &REASONING_MEMBERS, stream_options: false, ..PLAIN };
+
 /// The dialect of a provider kind. A kind without data of its own (`together`, `ollama`, `openai_compatible`,
 /// …) speaks what all servers understand.
 pub(super) fn of(kind: &str) -> &'static Dialect {
     match kind {
         "openai" | "azure" => &OPENAI,
         "deepseek" => &DEEPSEEK,
+        "fireworks" => &FIREWORKS,
         "groq" => &GROQ,
         "llamacpp" => &LLAMACPP,
         "mistral" => &MISTRAL,
         "openrouter" => &OPENROUTER,
+        "perplexity" => &PERPLEXITY,
         "vllm" => &VLLM,
         "xai" | "cerebras" => &XAI,
         _ => &PLAIN,
