@@ -47,7 +47,11 @@ async function play(scenario, t) {
   if (router !== null) {
     const told = []
     if (scenario.calls?.some((call) => call.expect.happened)) router.onEvent((event) => told.push(event))
-    for (const [i, call] of (scenario.calls ?? []).entries()) await turn(router, mock, call, `calls[${i}]`, told, printed)
+    const answers = []
+    for (const [i, call] of (scenario.calls ?? []).entries()) {
+      const replies = await turn(router, mock, spoken(call, answers), `calls[${i}]`, told, printed)
+      answers.push(replies.at(-1)?.message)
+    }
     await compareLog(mock, scenario)
     printed.push(inspect(router, { depth: 9, showHidden: true }))
   }
@@ -71,24 +75,33 @@ function open(config, expected, printed) {
   return router
 }
 
-/** A call with its copies, and what is to be seen once after them. */
+/** The call with the messages that earlier calls were answered with, where it names them. */
+function spoken(call, answers) {
+  if (!Array.isArray(call.messages)) return call
+  return { ...call, messages: call.messages.map((one) => (one.answer_of === undefined ? one : answers[one.answer_of])) }
+}
+
+/** A call with its copies, and what is to be seen once after them: the replies. */
 async function turn(router, mock, call, path, told, printed) {
   const { expect } = call
   if (call.wait_ms !== undefined) await pause(call.wait_ms)
   if (call.reset_health) router.resetHealth(call.reset_health === true ? undefined : call.reset_health)
   told.length = 0
-  if (call.explain) return explain(router, call, path, printed)
-  let models = []
+  if (call.explain) {
+    explain(router, call, path, printed)
+    return []
+  }
+  let replies = []
   for (let i = 0; i < (call.times ?? 1); i++) {
     const copies = Array.from({ length: call.at_once ?? 1 }, () => make(router, call, path, printed))
-    models = await Promise.all(copies)
+    replies = await Promise.all(copies)
   }
   const health = router.health()
   printed.push(JSON.stringify(health))
   if (expect.health !== undefined) match(health, expect.health, `${path}.health`)
   if (expect.models !== undefined) {
     const counts = {}
-    for (const model of models) counts[model] = (counts[model] ?? 0) + 1
+    for (const reply of replies) counts[reply.model] = (counts[reply.model] ?? 0) + 1
     assert.deepEqual(counts, expect.models, `${path}.models`)
   }
   const seen = (name) => mock.log().filter((entry) => entry.upstream === name).length
@@ -102,6 +115,7 @@ async function turn(router, mock, call, path, told, printed) {
     for (const [name, count] of Object.entries(expect.seen ?? {})) match(seen(name), count, `${path}.seen.${name}`)
   })
   printed.push(inspect(told))
+  return replies
 }
 
 function explain(router, call, path, printed) {
@@ -145,7 +159,7 @@ async function soon(holds) {
   }
 }
 
-/** Makes one call and compares it; the model that answered. */
+/** Makes one call and compares it; the reply. */
 async function make(router, call, path, printed) {
   const { expect } = call
   const options = { ...call.options }
@@ -185,7 +199,7 @@ async function make(router, call, path, printed) {
   if (!free) match(result, expect[which], `${path}.${which}`)
   if (expect.attempts !== undefined) match(result.attempts, expect.attempts, `${path}.attempts`)
   within(took, expect, path)
-  return which === 'reply' ? result.model : null
+  return which === 'reply' ? result : null
 }
 
 /** Makes a request to the OpenAI face, and gives the response as scenarios write it. */

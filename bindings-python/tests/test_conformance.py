@@ -278,20 +278,25 @@ def run_calls(scenario: dict[str, Any], router: Router, mock: Mock) -> str:
 
     async def run() -> str:
         printed = repr(router)
+        answers: list[dict[str, Any] | None] = []
         for call in scenario["calls"]:
+            call = spoken(call, answers)
             await asyncio.sleep(call.get("wait_ms", 0) / 1000)
             if reset := call.get("reset_health"):
                 router.reset_health(None if reset is True else reset)
             told.clear()
             if call.get("explain"):
                 printed += compare_explanation(router, call)
+                answers.append(None)
                 continue
-            models: list[str | None] = []
+            replies: list[Reply | None] = []
             for _ in range(call.get("times", 1)):
                 copies = [run_call(router, call) for _ in range(call.get("at_once", 1))]
                 results = await asyncio.gather(*copies)
                 printed += dumps([text for text, _ in results])
-                models = [model for _, model in results]
+                replies = [reply for _, reply in results]
+            answers.append(replies[-1].message if replies and replies[-1] else None)
+            models = [reply.model if reply else None for reply in replies]
             printed += await compare_after(router, mock, call, told, models)
         return printed
 
@@ -304,8 +309,17 @@ def event_dict(event: RouterEvent) -> dict[str, Any]:
     return fields
 
 
-async def run_call(router: Router, call: dict[str, Any]) -> tuple[str, str | None]:
-    """Makes one call and compares it: what can be printed of it, and the model that answered."""
+def spoken(call: dict[str, Any], answers: list[dict[str, Any] | None]) -> dict[str, Any]:
+    """The call with the messages that earlier calls were answered with, where it names them."""
+    messages = call.get("messages")
+    if not isinstance(messages, list):
+        return call
+    said = [answers[one["answer_of"]] if isinstance(one, dict) and "answer_of" in one else one for one in messages]
+    return {**call, "messages": said}
+
+
+async def run_call(router: Router, call: dict[str, Any]) -> tuple[str, Reply | None]:
+    """Makes one call and compares it: what can be printed of it, and the reply."""
     begin = time.perf_counter()
     events: list[dict[str, Any]] = []
     outcome = await make(router, call, events)
@@ -316,7 +330,7 @@ async def run_call(router: Router, call: dict[str, Any]) -> tuple[str, str | Non
         matches(merged(events), expect["events"], "events")
     assert took <= expect.get("within_ms", float("inf")), f"took {took} ms"
     assert took >= expect.get("not_before_ms", 0), f"took only {took} ms"
-    return printed, outcome.model if isinstance(outcome, Reply) else None
+    return printed, outcome if isinstance(outcome, Reply) else None
 
 
 def compare_explanation(router: Router, call: dict[str, Any]) -> str:

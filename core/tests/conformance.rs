@@ -19,7 +19,7 @@ mod face;
 #[path = "conformance/matching.rs"]
 mod matching;
 
-use calls::made;
+use calls::{Made, made, spoken};
 use matching::{known, matches};
 
 /// How long what is noticed a moment later is waited for: a connection that was closed, an event.
@@ -94,8 +94,12 @@ async fn run(scenario: &Value) -> Result<(), String> {
         let told = Arc::clone(&happened);
         router.on_event(move |event| told.lock().unwrap().push(event.to_value()));
     }
+    let mut answers = Vec::new();
     for (number, call) in calls.iter().enumerate() {
-        printed += &turn(&router, &mock, &happened, call).await.map_err(|why| format!("calls[{number}]: {why}"))?;
+        let call = spoken(call, &answers);
+        let done = turn(&router, &mock, &happened, &call).await.map_err(|why| format!("calls[{number}]: {why}"))?;
+        printed.extend(done.iter().map(|made| made.printed.as_str()));
+        answers.push(done.into_iter().next_back().unwrap_or_default().message);
     }
     soon(|| compare_log(&mock, scenario)).await?;
     printed += &format!("{:?} {:?} {:?} {:?}", router, router.policy(), router.take_notices(), router.health());
@@ -131,7 +135,7 @@ fn complete(config: &mut Value, mock: &Mock) -> Vec<String> {
 }
 
 /// One entry of `calls`: the call is made as often as it says, and what is to be seen afterwards is looked at.
-async fn turn(router: &Router, mock: &Mock, happened: &Happened, call: &Value) -> Result<String, String> {
+async fn turn(router: &Router, mock: &Mock, happened: &Happened, call: &Value) -> Result<Vec<Made>, String> {
     tokio::time::sleep(Duration::from_millis(call["wait_ms"].as_u64().unwrap_or_default())).await;
     match &call["reset_health"] {
         Value::Bool(true) => router.reset_health(None),
@@ -156,7 +160,7 @@ async fn turn(router: &Router, mock: &Mock, happened: &Happened, call: &Value) -
     }
     if let Some(expected) = expect.get("models") {
         let mut counts = json!({});
-        for model in copies.iter().filter_map(|(_, model)| model.as_deref()) {
+        for model in copies.iter().filter_map(|made| made.model.as_deref()) {
             counts[model] = (counts[model].as_u64().unwrap_or_default() + 1).into();
         }
         if counts != *expected {
@@ -167,11 +171,11 @@ async fn turn(router: &Router, mock: &Mock, happened: &Happened, call: &Value) -
         soon(|| in_order(happened.lock().unwrap().get(told..).unwrap_or_default(), expected)).await?;
     }
     soon(|| counts(mock, expect)).await?;
-    Ok(copies.into_iter().map(|(printed, _)| printed).collect())
+    Ok(copies)
 }
 
 /// The call as one of several that run at the same time.
-async fn spawned(router: &Router, call: &Value) -> Result<(String, Option<String>), String> {
+async fn spawned(router: &Router, call: &Value) -> Result<Made, String> {
     let (router, call) = (router.clone(), call.clone());
     tokio::spawn(async move { made(&router, &call).await }).await.map_err(|error| error.to_string())?
 }

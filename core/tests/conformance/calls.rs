@@ -9,10 +9,32 @@ use serde_json::{Value, json};
 use crate::face::sent;
 use crate::matching::matches;
 
-/// Makes a call once: what could be printed on the way, and the model of the reply, if there was one.
-pub(crate) async fn made(router: &Router, call: &Value) -> Result<(String, Option<String>), String> {
+/// A call that went as expected.
+#[derive(Default)]
+pub(crate) struct Made {
+    /// What could be printed on the way.
+    pub(crate) printed: String,
+    /// The model of the reply, if there was one.
+    pub(crate) model: Option<String>,
+    /// The reply as a message of the chat.
+    pub(crate) message: Value,
+}
+
+/// The call with the messages that earlier calls were answered with, where it names them.
+pub(crate) fn spoken(call: &Value, answers: &[Value]) -> Value {
+    let mut call = call.clone();
+    for message in call["messages"].as_array_mut().into_iter().flatten() {
+        if let Some(number) = message["answer_of"].as_u64() {
+            *message = answers[usize::try_from(number).unwrap()].clone();
+        }
+    }
+    call
+}
+
+/// Makes a call once.
+pub(crate) async fn made(router: &Router, call: &Value) -> Result<Made, String> {
     if call["explain"] == true {
-        return explained(router, call).map(|printed| (printed, None));
+        return explained(router, call).map(|printed| Made { printed, ..Made::default() });
     }
     let expect = &call["expect"];
     let begin = Instant::now();
@@ -20,7 +42,7 @@ pub(crate) async fn made(router: &Router, call: &Value) -> Result<(String, Optio
         let (which, actual) = sent(router, wanted).await;
         compare(&actual, which, expect)?;
         timely(begin, expect)?;
-        return Ok((actual.to_string(), None));
+        return Ok(Made { printed: actual.to_string(), ..Made::default() });
     }
     let ended = if call.get("stream").is_some() { streamed(router, call).await } else { completed(router, call).await };
     timely(begin, expect)?;
@@ -40,7 +62,9 @@ pub(crate) async fn made(router: &Router, call: &Value) -> Result<(String, Optio
         let events = merged(events);
         matches(&events, expected, "events").map_err(|why| format!("{why}\n    in {events}"))?;
     }
-    Ok((printed, result.and_then(Result::ok).map(|reply| reply.model)))
+    let reply = result.and_then(Result::ok);
+    let message = reply.as_ref().map(|reply| reply.message().to_value()).unwrap_or_default();
+    Ok(Made { printed, model: reply.map(|reply| reply.model), message })
 }
 
 /// Whether a call that began then took as long as is expected.
