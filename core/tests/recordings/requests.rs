@@ -119,6 +119,20 @@ fn encoded(codec: &dyn Provider, kind: &str, request: &Request, params: &Params)
     Ok(serde_json::from_slice(&http.body).expect("the body is JSON"))
 }
 
+/// Every format that a chat can be sent in, with a kind of provider that speaks it.
+const FORMATS: [(&str, &str, &dyn Provider); 1] = [("anthropic_messages", "anthropic", &ANTHROPIC)];
+
+/// The bodies that the request becomes, by format: the one of its own provider, and those of all others that can say it.
+pub(crate) fn written(request: &Request, params: &Params, kind: &str) -> Vec<Value> {
+    let own = ("openai_chat", kind, &OPENAI_CHAT as &dyn Provider);
+    let all = std::iter::once(own).chain(FORMATS);
+    all.filter_map(|(format, kind, codec)| {
+        let body = encoded(codec, kind, request, params).ok()?;
+        Some(json!({"format": format, "kind": kind, "body": body}))
+    })
+    .collect()
+}
+
 /// Both formats write JSON with the members they require, or say that they cannot.
 pub(crate) fn mandatory(request: &Request, params: &Params, kind: &str) -> Option<String> {
     let openai = encoded(&OPENAI_CHAT, kind, request, params).unwrap();

@@ -96,10 +96,19 @@ fn blocks(content: &Content, keep_reasoning: bool) -> Result<Vec<Value>, Failure
         Content::Text(text) => Ok(text_block(text).into_iter().collect()),
         Content::Parts(parts) => parts
             .iter()
-            .filter(|part| keep_reasoning || !is_reasoning(part))
+            .filter(|part| !is_reasoning(part) || (keep_reasoning && is_own(part)))
             .filter_map(|part| block(part).transpose())
             .collect(),
     }
+}
+
+/// Whether reasoning is of this format: signed, or hidden. Nothing else that is called thinking may be sent here.
+fn is_own(part: &Part) -> bool {
+    let Part::Other(map) = part else {
+        return false;
+    };
+    let text = |key: &str| map.get(key).is_some_and(Value::is_string);
+    (text("thinking") && text("signature")) || text("data")
 }
 
 fn block(part: &Part) -> Result<Option<Value>, Failure> {
