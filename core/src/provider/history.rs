@@ -15,6 +15,8 @@ use crate::types::{Message, Role, ToolCall};
 const NO_RESULT: &str = "No result provided";
 /// Marks the result of a call that failed, where a format can tell.
 const IS_ERROR: &str = "is_error";
+/// The first turn must be the user's in some formats; this stands in where the chat has none.
+pub(super) const EMPTY_TURN: &str = "(no message)";
 /// The longest plain id.
 const MAX_ID: usize = 64;
 

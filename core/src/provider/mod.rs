@@ -8,6 +8,7 @@ mod anthropic;
 mod body;
 mod classify;
 mod errors;
+mod gemini;
 mod history;
 pub mod limits;
 mod openai_chat;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use self::anthropic::{Anthropic, DEFAULT_MAX_TOKENS};
+pub use self::gemini::Gemini;
 pub use self::openai_chat::OpenAiChat;
 pub use self::resume::prefills;
 
@@ -118,6 +120,9 @@ pub const ANTHROPIC_MAX_REQUEST: u64 = 32 * 1024 * 1024;
 
 /// Anthropic Messages.
 pub static ANTHROPIC: Anthropic = Anthropic;
+
+/// Gemini generateContent.
+pub static GEMINI: Gemini = Gemini;
 
 /// A wire format.
 pub trait Provider: Send + Sync {

@@ -12,11 +12,11 @@ pub(crate) struct Reading {
     pub(crate) usage: Option<[u64; 5]>,
 }
 
-fn number(value: &Value) -> u64 {
+pub(crate) fn number(value: &Value) -> u64 {
     value.as_f64().map_or(0, |number| number.max(0.0) as u64)
 }
 
-fn filled(value: &Value) -> bool {
+pub(crate) fn filled(value: &Value) -> bool {
     value.as_str().is_some_and(|text| !text.is_empty()) || value.as_array().is_some_and(|list| !list.is_empty())
 }
 
@@ -39,7 +39,7 @@ fn silence_allowed(request: Option<&Value>) -> bool {
 }
 
 /// Calls as they count: behind a length, those that do not parse and an unbegun last one do not.
-fn counted(calls: Vec<(String, String)>, cut: bool) -> Option<Vec<(String, Value)>> {
+pub(crate) fn counted(calls: Vec<(String, String)>, cut: bool) -> Option<Vec<(String, Value)>> {
     let mut list: Vec<(String, Option<Value>)> = calls
         .into_iter()
         .map(|(name, text)| {
@@ -57,7 +57,7 @@ fn counted(calls: Vec<(String, String)>, cut: bool) -> Option<Vec<(String, Value
 }
 
 /// Finish reasons of row 31.
-const BROKEN: [&str; 12] = [
+pub(crate) const BROKEN: [&str; 12] = [
     "error",
     "insufficient_system_resource",
     "abort",
@@ -72,7 +72,7 @@ const BROKEN: [&str; 12] = [
     "NO_IMAGE",
 ];
 /// Finish reasons of row 19.
-const FILTERED: [&str; 12] = [
+pub(crate) const FILTERED: [&str; 12] = [
     "content_filter",
     "content_filtered",
     "guardrail_intervened",

@@ -5,17 +5,19 @@ use locum::transport::HttpAnswer;
 use locum::types::{Completion, Failure};
 use serde_json::{Map, Value, json};
 
-use crate::answers::{Reading, read_anthropic, read_openai, reading_of};
+use crate::answers::{Reading, reading_of};
 use crate::feed::{Fed, feed, split, words};
-use crate::requests::{from_anthropic, from_openai};
-use crate::{Record, target};
+use crate::{Record, Wire, gemini, target};
 
 /// Where the decoder, fed in many splits, and the independent reading differ.
 pub(crate) fn misread(record: &Record<'_>) -> Option<String> {
     let events = events(record.body);
-    let body = if record.anthropic() { message(&events) } else { completion(&events) };
-    let want =
-        if record.anthropic() { read_anthropic(&body, record.request) } else { read_openai(&body, record.request) };
+    let body = match record.wire() {
+        Wire::Chat => completion(&events),
+        Wire::Messages => message(&events),
+        Wire::Gemini => gemini::whole(&events),
+    };
+    let want = record.wire().read(&body, record.request);
     let bytes = record.body.as_bytes();
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = |most: u64| {
@@ -46,13 +48,11 @@ pub(crate) fn misread(record: &Record<'_>) -> Option<String> {
 }
 
 fn decode(record: &Record<'_>, pieces: Vec<&[u8]>) -> Fed {
-    let (request, params) = record.request.map_or_else(Default::default, |body| {
-        if record.anthropic() { from_anthropic(body) } else { from_openai(body).0 }
-    });
+    let (request, params) = record.request.map_or_else(Default::default, |body| record.wire().request(body));
     let nothing = Map::new();
     let head = HttpAnswer { status: record.status, headers: record.headers.clone(), body: Default::default() };
     let target = target(record.kind, &params, &nothing);
-    feed(record.codec().decoder(&target, &request, head, 1_790_000_000), pieces)
+    feed(record.wire().codec().decoder(&target, &request, head, 1_790_000_000), pieces)
 }
 
 fn flaw(record: &Record<'_>, fed: &Fed, want: &Result<Reading, &'static str>, body: &Value) -> Option<String> {
@@ -61,7 +61,7 @@ fn flaw(record: &Record<'_>, fed: &Fed, want: &Result<Reading, &'static str>, bo
         return Some(format!("got {got:?}, want {want:?}"));
     }
     let completion = fed.result.as_ref().ok()?;
-    let over = record.body.contains("[DONE]") || record.anthropic();
+    let over = record.body.contains("[DONE]") || record.wire() == Wire::Messages;
     if fed.stage != if over { Stage::Over } else { Stage::Whole } {
         return Some(format!("the stage is {:?}", fed.stage));
     }
@@ -72,10 +72,12 @@ fn flaw(record: &Record<'_>, fed: &Fed, want: &Result<Reading, &'static str>, bo
     if (text.as_str(), fed.text.as_str()) != (said, said) {
         return Some("the deltas, the decoder's text and the answer differ".to_owned());
     }
-    if reasoning != completion.reasoning.clone().unwrap_or_default() || reasoning != thoughts(body) {
+    let thoughts = if record.wire() == Wire::Gemini { gemini::thoughts(body) } else { thoughts(body) };
+    if reasoning != completion.reasoning.clone().unwrap_or_default() || reasoning != thoughts {
         return Some("the reasoning differs".to_owned());
     }
-    (completion.served_by.as_deref() != body["model"].as_str()).then(|| "the model differs".to_owned())
+    let model = if record.wire() == Wire::Gemini { &body["modelVersion"] } else { &body["model"] };
+    (completion.served_by.as_deref() != model.as_str()).then(|| "the model differs".to_owned())
 }
 
 /// The JSON objects of a stream.

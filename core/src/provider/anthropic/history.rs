@@ -7,12 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::error::ErrorKind;
 use crate::provider::Target;
-use crate::provider::history::{self, Turn, Turns, data_uri};
+use crate::provider::history::{self, EMPTY_TURN, Turn, Turns, data_uri};
 use crate::provider::params::is_reasoning;
 use crate::types::{Content, Failure, Message, Part, Role};
-
-/// The first turn must be the user's; this stands in where the chat has none.
-const EMPTY_TURN: &str = "(no message)";
 
 /// A translated chat.
 #[derive(Default)]
