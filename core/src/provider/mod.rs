@@ -7,6 +7,7 @@
 mod anthropic;
 mod body;
 mod classify;
+mod cohere;
 mod errors;
 mod gemini;
 mod history;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use self::anthropic::{Anthropic, DEFAULT_MAX_TOKENS};
+pub use self::cohere::Cohere;
 pub use self::gemini::Gemini;
 pub use self::openai_chat::OpenAiChat;
 pub use self::resume::prefills;
@@ -123,6 +125,9 @@ pub static ANTHROPIC: Anthropic = Anthropic;
 
 /// Gemini generateContent.
 pub static GEMINI: Gemini = Gemini;
+
+/// Cohere chat.
+pub static COHERE: Cohere = Cohere;
 
 /// A wire format.
 pub trait Provider: Send + Sync {

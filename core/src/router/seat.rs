@@ -19,7 +19,8 @@ impl Seat for ModelSeat {
     fn codec(&self) -> &'static dyn Provider {
         match self.model.format() {
             Format::OpenAiChat => &provider::OPENAI_CHAT,
-            Format::OpenAiResponses | Format::BedrockConverse | Format::CohereChat => &provider::OPENAI_CHAT,
+            Format::OpenAiResponses | Format::BedrockConverse => &provider::OPENAI_CHAT,
+            Format::CohereChat => &provider::COHERE,
             Format::GeminiGenerate => &provider::GEMINI,
             Format::AnthropicMessages => &provider::ANTHROPIC,
         }

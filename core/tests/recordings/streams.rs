@@ -7,16 +7,12 @@ use serde_json::{Map, Value, json};
 
 use crate::answers::{Reading, reading_of};
 use crate::feed::{Fed, feed, split, words};
-use crate::{Record, Wire, gemini, target};
+use crate::{Record, Wire, target};
 
 /// Where the decoder, fed in many splits, and the independent reading differ.
 pub(crate) fn misread(record: &Record<'_>) -> Option<String> {
     let events = events(record.body);
-    let body = match record.wire() {
-        Wire::Chat => completion(&events),
-        Wire::Messages => message(&events),
-        Wire::Gemini => gemini::whole(&events),
-    };
+    let body = record.wire().whole(&events);
     let want = record.wire().read(&body, record.request);
     let bytes = record.body.as_bytes();
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
@@ -61,7 +57,7 @@ fn flaw(record: &Record<'_>, fed: &Fed, want: &Result<Reading, &'static str>, bo
         return Some(format!("got {got:?}, want {want:?}"));
     }
     let completion = fed.result.as_ref().ok()?;
-    let over = record.body.contains("[DONE]") || record.wire() == Wire::Messages;
+    let over = record.wire().ends(record.body);
     if fed.stage != if over { Stage::Over } else { Stage::Whole } {
         return Some(format!("the stage is {:?}", fed.stage));
     }
@@ -72,7 +68,7 @@ fn flaw(record: &Record<'_>, fed: &Fed, want: &Result<Reading, &'static str>, bo
     if (text.as_str(), fed.text.as_str()) != (said, said) {
         return Some("the deltas, the decoder's text and the answer differ".to_owned());
     }
-    let thoughts = if record.wire() == Wire::Gemini { gemini::thoughts(body) } else { thoughts(body) };
+    let thoughts = record.wire().thoughts(body);
     if reasoning != completion.reasoning.clone().unwrap_or_default() || reasoning != thoughts {
         return Some("the reasoning differs".to_owned());
     }
@@ -93,7 +89,7 @@ fn push(into: &mut Value, piece: &Value) {
 }
 
 /// The completion that the chunks of choice 0 make up.
-fn completion(chunks: &[Value]) -> Value {
+pub(crate) fn completion(chunks: &[Value]) -> Value {
     let mut body = json!({});
     let mut choice = json!({"index": 0, "message": {"content": "", "tool_calls": []}});
     let mut parts = Vec::new();
@@ -145,7 +141,7 @@ fn completion(chunks: &[Value]) -> Value {
 }
 
 /// The message that the events make up.
-fn message(events: &[Value]) -> Value {
+pub(crate) fn message(events: &[Value]) -> Value {
     let mut body = json!({"content": []});
     let mut inputs: Vec<String> = Vec::new();
     for event in events {
@@ -184,7 +180,7 @@ fn message(events: &[Value]) -> Value {
 }
 
 /// The visible reasoning of an answer of either format.
-fn thoughts(body: &Value) -> String {
+pub(crate) fn thoughts(body: &Value) -> String {
     let join = |list: &Value, key: &str| -> String {
         list.as_array().into_iter().flatten().filter_map(|item| item[key].as_str()).collect()
     };

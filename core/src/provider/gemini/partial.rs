@@ -79,6 +79,7 @@ fn walk<'a>(mut place: &'a mut Value, steps: &[Step<'_>]) -> Option<&'a mut Valu
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
     use serde_json::json;
 
