@@ -110,6 +110,7 @@ impl Setup {
             provider: "p",
             kind: self.kind.unwrap_or(format.kind()),
             base_url: self.base_url.unwrap_or("https://api.test/v1"),
+            api_version: None,
             api_key: Some(&self.key.0),
             headers: &self.headers,
             model: self.model.unwrap_or("the-model"),

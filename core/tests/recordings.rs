@@ -16,6 +16,8 @@ mod feed;
 mod gemini;
 #[path = "recordings/requests.rs"]
 mod requests;
+#[path = "recordings/responses.rs"]
+mod responses;
 #[path = "recordings/streams.rs"]
 mod streams;
 
@@ -26,7 +28,7 @@ use std::time::Duration;
 use answers::{Reading, read_anthropic, read_openai, reading_of};
 use errors::{error_inside, expected_kind};
 use locum::ErrorKind;
-use locum::provider::{ANTHROPIC, COHERE, GEMINI, OPENAI_CHAT, Provider, Target};
+use locum::provider::{ANTHROPIC, COHERE, GEMINI, OPENAI_CHAT, OPENAI_RESPONSES, Provider, Target};
 use locum::transport::{HeaderMap, HeaderName, HttpAnswer};
 use locum::types::{Completion, Failure, Params, Request, Secret};
 use requests::{from_anthropic, from_openai, mandatory, same, written};
@@ -49,7 +51,17 @@ const CHAT_FILES: [&str; 12] = [
 ];
 
 /// The files in other formats.
-const OTHER_FILES: [&str; 3] = ["gemini-generate", "vertex-gemini", "cohere-chat"];
+const OTHER_FILES: [&str; 9] = [
+    "gemini-generate",
+    "vertex-gemini",
+    "cohere-chat",
+    "openai-responses",
+    "azure-responses",
+    "deepseek-responses",
+    "openrouter-responses",
+    "xai-responses",
+    "other-openai-responses",
+];
 
 /// How a record is read.
 #[derive(Clone, Copy, PartialEq)]
@@ -58,6 +70,7 @@ enum Wire {
     Messages,
     Gemini,
     Cohere,
+    Responses,
 }
 
 impl Wire {
@@ -66,6 +79,7 @@ impl Wire {
             "anthropic-messages" => Self::Messages,
             "gemini-generate" | "vertex-gemini" => Self::Gemini,
             "cohere-chat" => Self::Cohere,
+            api if api.ends_with("-responses") => Self::Responses,
             _ => Self::Chat,
         }
     }
@@ -76,6 +90,7 @@ impl Wire {
             Self::Messages => &ANTHROPIC,
             Self::Gemini => &GEMINI,
             Self::Cohere => &COHERE,
+            Self::Responses => &OPENAI_RESPONSES,
         }
     }
 
@@ -85,6 +100,7 @@ impl Wire {
             Self::Chat | Self::Cohere => from_openai(body).0,
             Self::Messages => from_anthropic(body),
             Self::Gemini => gemini::request(body),
+            Self::Responses => responses::request(body),
         }
     }
 
@@ -95,6 +111,7 @@ impl Wire {
             Self::Messages => read_anthropic(body, request),
             Self::Gemini => gemini::read(body, request),
             Self::Cohere => cohere::read(body, request.is_some_and(ends_with_result)),
+            Self::Responses => responses::read(body, request),
         }
     }
 
@@ -105,6 +122,7 @@ impl Wire {
             Self::Messages => streams::message(events),
             Self::Gemini => gemini::whole(events),
             Self::Cohere => cohere::whole(events),
+            Self::Responses => responses::whole(events),
         }
     }
 
@@ -114,12 +132,13 @@ impl Wire {
             Self::Chat | Self::Messages => streams::thoughts(body),
             Self::Gemini => gemini::thoughts(body),
             Self::Cohere => cohere::thoughts(body),
+            Self::Responses => responses::thoughts(body),
         }
     }
 
     /// Whether nothing comes after what ends a stream of this format, or of this one.
     fn ends(self, body: &str) -> bool {
-        matches!(self, Self::Messages | Self::Cohere) || body.contains("[DONE]")
+        matches!(self, Self::Messages | Self::Cohere | Self::Responses) || body.contains("[DONE]")
     }
 }
 
@@ -169,11 +188,11 @@ impl<'a> Record<'a> {
         Self {
             api,
             kind: match api {
-                "other-openai-compatible" => record["provider"].as_str().unwrap(),
+                "other-openai-compatible" | "other-openai-responses" => record["provider"].as_str().unwrap(),
                 "anthropic-messages" => "anthropic",
                 "gemini-generate" => "gemini",
                 "vertex-gemini" => "vertex",
-                _ => api.strip_suffix("-chat").unwrap_or(api),
+                _ => api.strip_suffix("-chat").or_else(|| api.strip_suffix("-responses")).unwrap_or(api),
             },
             status: u16::try_from(record["response"]["status"].as_u64().unwrap()).unwrap(),
             headers: headers
@@ -215,6 +234,7 @@ fn target<'a>(kind: &'a str, params: &'a Params, nothing: &'a Map<String, Value>
         provider: "recorded",
         kind,
         base_url: "https://example.test",
+        api_version: None,
         api_key: None,
         headers: &NO_HEADERS,
         model: "model",

@@ -22,13 +22,12 @@ fn tools() -> Vec<Tool> {
 
 fn run(call: &ToolCall) -> Value {
     let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
-    match call.name.as_str() {
-        "find_invoice" if arguments["number"] == 1041 => json!({"open": 120}),
-        "find_invoice" => json!({"open": 80}),
-        _ => {
-            json!({"sum": arguments["amounts"].as_array().into_iter().flatten().filter_map(Value::as_i64).sum::<i64>()})
-        }
+    if call.name == "find_invoice" {
+        let number = arguments.get("number").and_then(Value::as_i64);
+        return json!({"open": if number == Some(1041) { 120 } else { 80 }});
     }
+    let amounts = arguments.get("amounts").and_then(Value::as_array).into_iter().flatten();
+    json!({"sum": amounts.filter_map(Value::as_i64).sum::<i64>()})
 }
 
 #[tokio::main]

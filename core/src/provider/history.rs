@@ -197,6 +197,7 @@ mod tests {
             provider,
             kind,
             base_url: "https://api.test",
+            api_version: None,
             api_key: None,
             headers: &headers,
             model,

@@ -15,6 +15,7 @@ pub mod limits;
 mod openai_chat;
 mod overflow;
 mod params;
+mod responses;
 mod resume;
 mod stream;
 mod wait;
@@ -29,6 +30,7 @@ pub use self::anthropic::{Anthropic, DEFAULT_MAX_TOKENS};
 pub use self::cohere::Cohere;
 pub use self::gemini::Gemini;
 pub use self::openai_chat::OpenAiChat;
+pub use self::responses::Responses;
 pub use self::resume::prefills;
 
 use crate::transport::sse::Frame;
@@ -44,6 +46,8 @@ pub struct Target<'a> {
     pub kind: &'a str,
     /// Where its API starts, without a trailing slash.
     pub base_url: &'a str,
+    /// The version of its API, where its addresses name one (Azure's older ones).
+    pub api_version: Option<&'a str>,
     /// Its key, ready for a header; absent where none is needed.
     pub api_key: Option<&'a Secret>,
     /// Further headers.
@@ -128,6 +132,9 @@ pub static GEMINI: Gemini = Gemini;
 
 /// Cohere chat.
 pub static COHERE: Cohere = Cohere;
+
+/// OpenAI Responses.
+pub static OPENAI_RESPONSES: Responses = Responses;
 
 /// A wire format.
 pub trait Provider: Send + Sync {

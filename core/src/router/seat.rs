@@ -19,7 +19,8 @@ impl Seat for ModelSeat {
     fn codec(&self) -> &'static dyn Provider {
         match self.model.format() {
             Format::OpenAiChat => &provider::OPENAI_CHAT,
-            Format::OpenAiResponses | Format::BedrockConverse => &provider::OPENAI_CHAT,
+            Format::OpenAiResponses => &provider::OPENAI_RESPONSES,
+            Format::BedrockConverse => &provider::OPENAI_CHAT,
             Format::CohereChat => &provider::COHERE,
             Format::GeminiGenerate => &provider::GEMINI,
             Format::AnthropicMessages => &provider::ANTHROPIC,
@@ -36,6 +37,7 @@ impl Seat for ModelSeat {
             provider: &provider.name,
             kind: &provider.kind,
             base_url: &provider.base_url,
+            api_version: provider.api_version.as_deref(),
             api_key: self.key.as_ref().map(|key| &key.secret),
             headers: &provider.headers,
             model: &self.model.id,

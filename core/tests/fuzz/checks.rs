@@ -69,6 +69,7 @@ fn decode(format: Format, pieces: Vec<&[u8]>) -> Fed {
         provider: "p",
         kind,
         base_url: "https://example.test",
+        api_version: None,
         api_key: None,
         headers: &headers,
         model: "m",

@@ -1,7 +1,7 @@
 //! Recorded requests in the canonical form, and what must hold of them once they are encoded again.
 
 use locum::ErrorKind;
-use locum::provider::{ANTHROPIC, COHERE, GEMINI, OPENAI_CHAT, Provider};
+use locum::provider::{ANTHROPIC, COHERE, GEMINI, OPENAI_CHAT, OPENAI_RESPONSES, Provider};
 use locum::types::{Failure, Message, Options, Params, Request};
 use serde_json::{Map, Value, json};
 
@@ -120,10 +120,11 @@ fn encoded(codec: &dyn Provider, kind: &str, request: &Request, params: &Params)
 }
 
 /// Every format that a chat can be sent in, with a kind of provider that speaks it.
-const FORMATS: [(&str, &str, &dyn Provider); 3] = [
+const FORMATS: [(&str, &str, &dyn Provider); 4] = [
     ("anthropic_messages", "anthropic", &ANTHROPIC),
     ("gemini_generate", "gemini", &GEMINI),
     ("cohere_chat", "cohere", &COHERE),
+    ("openai_responses", "openai", &OPENAI_RESPONSES),
 ];
 
 /// The bodies that the request becomes, by format: the one of its own provider, and those of all others that can say it.

@@ -25,7 +25,7 @@ pub(super) fn decode(
 pub(super) const RULES: [&Rows; 2] = [&super::ROWS, &anthropic::ROWS];
 
 /// The answer that a body without an error of its own holds.
-pub(super) fn interpret(setting: &Setting<'_>, raw: Value) -> Result<Completion, Failure> {
+pub(in crate::provider) fn interpret(setting: &Setting<'_>, raw: Value) -> Result<Completion, Failure> {
     let answer = setting.answer;
     let Some(choice) = first_choice(&raw) else {
         return Err(classify::malformed(answer, Some(&raw), "the answer has no choices"));

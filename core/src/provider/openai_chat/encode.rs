@@ -55,11 +55,27 @@ pub(super) fn encode(target: &Target<'_>, request: &Request) -> Result<(HttpRequ
     }
     travel(&mut body, target, &asked, dialect, prefilled);
     let bytes = body.finish()?;
-    let bearer = target.api_key.map(|key| format!("Bearer {}", key.expose()));
-    let own: Vec<(&'static str, &str)> =
-        bearer.as_deref().map(|bearer| ("authorization", bearer)).into_iter().collect();
-    let http = body::post(target, request, "/chat/completions", &own, bytes)?;
+    let own = key(target);
+    let own: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let http = body::post(target, request, &path(target, "/chat/completions"), &own, bytes)?;
     Ok((http, asked.warnings))
+}
+
+/// The header that holds the key: Azure has one of its own
+/// (<https://learn.microsoft.com/azure/ai-foundry/openai/reference>).
+pub(in crate::provider) fn key(target: &Target<'_>) -> Option<(&'static str, String)> {
+    let key = target.api_key?.expose();
+    Some(if target.kind == "azure" { ("api-key", key.to_owned()) } else { ("authorization", format!("Bearer {key}")) })
+}
+
+/// The path of a call. Azure's older addresses name the version of the API, and for chat the deployment, which is what
+/// they know a model by.
+pub(in crate::provider) fn path(target: &Target<'_>, call: &str) -> String {
+    match target.api_version {
+        None => call.to_owned(),
+        Some(version) if call == "/responses" => format!("{call}?api-version={version}"),
+        Some(version) => format!("/deployments/{}{call}?api-version={version}", target.model),
+    }
 }
 
 /// How the answer is to travel, and whether it has begun already.

@@ -10,6 +10,8 @@ mod stream;
 mod usage;
 
 pub(super) use self::classify::ROWS;
+pub(super) use self::decode::interpret;
+pub(super) use self::encode::{key, path};
 use crate::provider::{Decoder, Provider, Target, resume};
 use crate::transport::{HttpAnswer, HttpRequest};
 use crate::types::{Completion, Failure, Request};

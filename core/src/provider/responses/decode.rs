@@ -1,0 +1,186 @@
+//! An answer in OpenAI Responses.
+
+use serde_json::Value;
+
+use crate::provider::classify::Rows;
+use crate::provider::errors;
+use crate::provider::openai_chat;
+use crate::provider::wire::{self, Setting, count, count_at};
+use crate::provider::{Target, anthropic, classify};
+use crate::transport::HttpAnswer;
+use crate::types::{Completion, Failure, FinishReason, Request, ToolCall, Usage};
+
+/// The rows of both of OpenAI's formats are the same.
+pub(super) const RULES: [&Rows; 2] = [&openai_chat::ROWS, &anthropic::ROWS];
+
+/// What stands between two parts of a summary.
+pub(super) const BETWEEN: &str = "\n\n";
+
+pub(super) fn decode(
+    target: &Target<'_>,
+    request: &Request,
+    answer: &HttpAnswer,
+    now: u64,
+) -> Result<Completion, Failure> {
+    let raw = classify::success(target.kind, answer, now, &RULES)?;
+    let setting = Setting::of(target, request, answer, now);
+    // Some gateways answer in chat, whatever they were asked in.
+    if raw.get("output").is_none() && raw.get("choices").is_some_and(Value::is_array) {
+        return openai_chat::interpret(&setting, raw);
+    }
+    interpret(&setting, raw)
+}
+
+/// The answer that a body without an error of its own holds.
+pub(super) fn interpret(setting: &Setting<'_>, raw: Value) -> Result<Completion, Failure> {
+    let answer = setting.answer;
+    let Some(items) = raw.get("output").and_then(Value::as_array) else {
+        return Err(classify::malformed(answer, Some(&raw), "the answer has no output"));
+    };
+    let said = Said::read(items);
+    let status = raw.get("status").and_then(Value::as_str).filter(|status| !status.is_empty());
+    let detail = raw.pointer("/incomplete_details/reason").and_then(Value::as_str);
+    let mut completion = said.complete(status, detail, setting).map_err(|why| {
+        let mut failure = classify::malformed(answer, Some(&raw), why);
+        failure.provider_code = detail.or(status).map(str::to_owned);
+        failure.usage = usage(&raw);
+        failure.cost = cost(&raw);
+        failure
+    })?;
+    completion.usage = usage(&raw);
+    completion.cost = cost(&raw);
+    completion.request_id = errors::request_id(&answer.headers, Some(&raw));
+    completion.served_by = raw.get("model").and_then(Value::as_str).map(str::to_owned);
+    completion.state = encrypted(items);
+    completion.raw = raw;
+    Ok(completion)
+}
+
+/// The items as they came, where reasoning among them can be sent back: it must be followed by what it led to.
+fn encrypted(items: &[Value]) -> Option<Value> {
+    let sealed = |item: &&Value| item.get("encrypted_content").is_some_and(|sealed| !sealed.is_null());
+    items.iter().find(sealed)?;
+    let kind = |item: &Value| item.get("type").and_then(Value::as_str).map(str::to_owned);
+    let kept =
+        items.iter().filter(|item| matches!(kind(item).as_deref(), Some("message" | "function_call")) || sealed(item));
+    let without_nulls = |item: &Value| {
+        let members = item.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        Value::Object(members.map(|(key, value)| (key.clone(), value.clone())).collect())
+    };
+    Some(kept.map(without_nulls).collect())
+}
+
+#[derive(Default)]
+struct Said {
+    text: String,
+    refusal: String,
+    reasoning: Vec<String>,
+    calls: Vec<ToolCall>,
+    /// Hidden thoughts, and work of the provider's own tools.
+    other: bool,
+}
+
+impl Said {
+    fn read(items: &[Value]) -> Self {
+        let mut said = Self::default();
+        for item in items {
+            let word = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default();
+            let list = |key: &str| item.get(key).and_then(Value::as_array).into_iter().flatten();
+            match word("type") {
+                "message" => {
+                    for part in list("content") {
+                        let words = |key: &str| part.get(key).and_then(Value::as_str).unwrap_or_default();
+                        said.refusal.push_str(words("refusal"));
+                        said.text.push_str(words("text"));
+                    }
+                }
+                "reasoning" => {
+                    let parts = list("summary").chain(list("content")).filter_map(|part| part.get("text")?.as_str());
+                    said.reasoning.extend(parts.filter(|text| !text.is_empty()).map(str::to_owned));
+                    said.other |= !word("encrypted_content").is_empty();
+                }
+                "function_call" | "custom_tool_call" => said.calls.push(tool_call(item, said.calls.len())),
+                _ => said.other = true,
+            }
+        }
+        said
+    }
+
+    /// The answer these items make; else why they are none.
+    fn complete(self, status: Option<&str>, detail: Option<&str>, setting: &Setting<'_>) -> Result<Completion, String> {
+        let cut = status == Some("incomplete") && detail != Some("content_filter");
+        let mut calls = wire::whole_calls(self.calls, cut);
+        let refused = !self.refusal.is_empty();
+        let spoke = !self.text.is_empty() || refused || !calls.whole.is_empty() || !self.reasoning.is_empty();
+        let delivered = setting.streamed && (spoke || !calls.broken.is_empty());
+        if let Some(name) = calls.broken.first().filter(|_| !delivered) {
+            return Err(wire::not_json(name));
+        }
+        calls.warnings.extend(calls.broken.iter().map(|name| format!("{}; it was left out", wire::not_json(name))));
+        let unified = match (status, detail) {
+            (Some("incomplete"), Some("content_filter")) => FinishReason::ContentFilter,
+            _ if cut => FinishReason::Length,
+            _ if !calls.broken.is_empty() => FinishReason::Error,
+            (Some("failed" | "cancelled"), _) if delivered => FinishReason::Error,
+            (Some(status @ ("failed" | "cancelled")), _) => return Err(format!("the answer ended with {status}")),
+            (Some("queued" | "in_progress"), _) if !spoke => FinishReason::Paused,
+            _ if refused => FinishReason::Refusal,
+            _ if !calls.whole.is_empty() => FinishReason::ToolCalls,
+            _ => FinishReason::Stop,
+        };
+        if unified == FinishReason::Stop && !spoke && !self.other && !setting.may_be_silent {
+            return Err("a normal stop with no text, tool call, reasoning or refusal".to_owned());
+        }
+        Ok(Completion {
+            text: self.text + &self.refusal,
+            reasoning: Some(self.reasoning.join(BETWEEN)).filter(|reasoning| !reasoning.is_empty()),
+            tool_calls: calls.whole,
+            finish: wire::finish(unified, detail.or(status)),
+            usage: None,
+            cost: None,
+            request_id: None,
+            served_by: None,
+            state: None,
+            warnings: calls.warnings,
+            raw: Value::Null,
+        })
+    }
+}
+
+/// The `number`th call of the answer. The input of a tool without a schema is a text, and its JSON that text's.
+pub(super) fn tool_call(item: &Value, number: usize) -> ToolCall {
+    let word = |key: &str| item.get(key).and_then(Value::as_str).filter(|word| !word.is_empty());
+    ToolCall {
+        id: word("call_id").or(word("id")).map_or_else(|| format!("call_{number}"), str::to_owned),
+        name: word("name").unwrap_or_default().to_owned(),
+        arguments: match item.get("input").filter(|_| item.get("arguments").is_none()) {
+            Some(input) => input.to_string(),
+            None => word("arguments").unwrap_or_default().to_owned(),
+        },
+    }
+}
+
+/// USD, where the provider states them (OpenRouter).
+fn cost(raw: &Value) -> Option<f64> {
+    raw.pointer("/usage/cost").and_then(Value::as_f64).filter(|cost| *cost >= 0.0)
+}
+
+/// Counts that hold together, by arithmetic: some servers leave reasoning out of the output.
+pub(super) fn usage(raw: &Value) -> Option<Usage> {
+    let usage = raw.get("usage").filter(|usage| usage.is_object())?;
+    let input = count(usage.get("input_tokens")).unwrap_or(0);
+    let stated = count(usage.get("output_tokens")).unwrap_or(0);
+    let output = match count(usage.get("total_tokens")) {
+        Some(total) if total > input && total != input.saturating_add(stated) => total - input,
+        _ => stated,
+    };
+    let cached_input = count_at(usage, &["/input_tokens_details/cached_tokens"]).unwrap_or(0).min(input);
+    let cache_write = count_at(usage, &["/input_tokens_details/cache_write_tokens"]).unwrap_or(0);
+    Some(Usage {
+        input,
+        cached_input,
+        cache_write: cache_write.min(input - cached_input),
+        output,
+        reasoning: count_at(usage, &["/output_tokens_details/reasoning_tokens"]).unwrap_or(0).min(output),
+    })
+}
