@@ -12,9 +12,11 @@ use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 
 use super::conceal::Secrets;
-use super::reading::Reading;
+use super::reading::{Framing, Reading};
 use crate::error::ErrorKind;
 use crate::provider::{Delta, Provider, Target, limits};
+use crate::transport::aws_events;
+use crate::transport::sse::Sse;
 use crate::transport::{HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
 use crate::types::parse::kind_of;
 use crate::types::{Amend, Completion, Failure, Request, ResponseFormat, Upstream};
@@ -150,10 +152,10 @@ async fn open(question: Question, transport: Arc<dyn Transport>) -> Result<Opene
     }
     let spent = limits::spent(&response.headers, now);
     let mut about = About { secrets, warnings, request: request.clone(), spent };
-    if begins_stream(&start) {
+    if let Some(framing) = framing(&response, &start) {
         let head = HttpAnswer { status: response.status, headers: response.headers, body: Bytes::new() };
         let decoder = codec.decoder(&target, &request, head, now);
-        let reading = Reading::new(response.status, &start, response.body, decoder, about);
+        let reading = Reading::new(response.status, framing, &start, response.body, decoder, about);
         return Ok(Opened::Stream(Box::new(reading)));
     }
     let mut answer = read(response, start).await?;
@@ -190,7 +192,17 @@ async fn begin(body: &mut Body) -> Result<Option<Bytes>, TransportError> {
     Ok(None)
 }
 
-/// What a body is, is told by how it begins and not by what was asked for: servers ignore `stream`, send errors whole, and
+/// How a stream is taken apart; none for a body that is none. An AWS event stream begins with a length, so its media type
+/// must tell.
+fn framing(response: &HttpResponse, start: &[u8]) -> Option<Framing> {
+    let media_type = response.headers.get("content-type").and_then(|media_type| media_type.to_str().ok());
+    if !start.is_empty() && media_type.is_some_and(|media_type| media_type.trim().starts_with(aws_events::MEDIA_TYPE)) {
+        return Some(Framing::Aws(aws_events::AwsEvents::default()));
+    }
+    begins_stream(start).then(|| Framing::Sse(Sse::default()))
+}
+
+/// What another body is, is told by how it begins and not by what was asked for: servers ignore `stream`, send errors whole, and
 /// proxies send pages. A stream of events begins with a comment, a byte order mark or a field, of which the network may
 /// have brought no more than a letter.
 fn begins_stream(start: &[u8]) -> bool {

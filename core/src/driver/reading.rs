@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::exchange::{About, Brought, broken, brought, too_large};
 use crate::error::ErrorKind;
 use crate::provider::{Decoder, Delta, Stage};
+use crate::transport::aws_events::{AwsEvents, Fault};
 use crate::transport::sse::{Frame, Sse, TooLong};
 use crate::transport::{MAX_BODY, MAX_LINE, Phase, TransportError};
 use crate::types::Failure;
@@ -19,12 +20,48 @@ use crate::types::Failure;
 /// How long the end of a body may come after the end of its stream; a connection that is open longer is closed.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// How a body is taken apart.
+pub(super) enum Framing {
+    Sse(Sse),
+    Aws(AwsEvents),
+}
+
+impl Framing {
+    fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sse(sse) => sse.push(bytes),
+            Self::Aws(events) => events.push(bytes),
+        }
+    }
+
+    fn frame(&mut self) -> Result<Option<Frame>, Failure> {
+        match self {
+            Self::Sse(sse) => sse.frame().map_err(|TooLong| too_long()),
+            Self::Aws(events) => events.frame().map_err(|fault| match fault {
+                Fault::TooLong => too_long(),
+                Fault::Damaged => {
+                    Failure::new(ErrorKind::TruncatedStream, "a checksum or a length in the stream is wrong")
+                }
+            }),
+        }
+    }
+
+    /// What the end of the body left.
+    fn end(&mut self) -> Result<Option<Frame>, Failure> {
+        match self {
+            Self::Sse(sse) => sse.end().map_err(|TooLong| too_long()),
+            // What is not whole is nothing.
+            Self::Aws(_) => Ok(None),
+        }
+    }
+}
+
 pub(super) struct Reading {
     status: u16,
     body: BoxStream<'static, Result<Bytes, TransportError>>,
     /// Bytes of the body so far.
     size: usize,
-    sse: Sse,
+    framing: Framing,
     decoder: Box<dyn Decoder>,
     about: About,
     /// No more is read.
@@ -40,19 +77,19 @@ pub(super) struct Reading {
 impl Reading {
     pub(super) fn new(
         status: u16,
+        mut framing: Framing,
         start: &[u8],
         body: BoxStream<'static, Result<Bytes, TransportError>>,
         decoder: Box<dyn Decoder>,
         about: About,
     ) -> Self {
-        let mut sse = Sse::default();
-        sse.push(start);
+        framing.push(start);
         let size = start.len();
         Self {
             status,
             body,
             size,
-            sse,
+            framing,
             decoder,
             about,
             ended: false,
@@ -87,20 +124,15 @@ impl Reading {
                     if self.size > MAX_BODY {
                         self.fail(broken(too_large()));
                     } else {
-                        self.sse.push(&piece);
+                        self.framing.push(&piece);
                     }
                 }
                 Poll::Ready(Some(Err(error))) => self.fail(cut(error)),
                 Poll::Ready(None) => {
                     (self.ended, self.drained) = (true, true);
-                    match self.sse.end() {
-                        Ok(Some(frame)) => {
-                            if let Err(failure) = self.read(frame, said) {
-                                self.fail(failure);
-                            }
-                        }
-                        Ok(None) => {}
-                        Err(TooLong) => self.fail(too_long()),
+                    let last = self.framing.end();
+                    if let Err(failure) = last.and_then(|frame| frame.map_or(Ok(()), |frame| self.read(frame, said))) {
+                        self.fail(failure);
                     }
                 }
             }
@@ -110,10 +142,9 @@ impl Reading {
     /// Reads the frames that are there.
     fn take(&mut self, said: &mut Vec<Delta>) -> Result<(), Failure> {
         while !self.ended && self.decoder.stage() != Stage::Over {
-            match self.sse.frame() {
-                Ok(Some(frame)) => self.read(frame, said)?,
-                Ok(None) => break,
-                Err(TooLong) => return Err(too_long()),
+            match self.framing.frame()? {
+                Some(frame) => self.read(frame, said)?,
+                None => break,
             }
         }
         Ok(())

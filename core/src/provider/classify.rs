@@ -83,6 +83,7 @@ pub(super) fn failure(
     now: u64,
     rows: &[&Rows],
 ) -> Failure {
+    let body = body.with_headers(&answer.headers);
     let case = Case {
         kind,
         status: if answer.status < 400 { body.status.unwrap_or(200) } else { answer.status },

@@ -66,6 +66,16 @@ impl ErrorBody {
         self.names.iter().any(|known| known == name)
     }
 
+    /// Adds what AWS calls the error in a header.
+    pub(super) fn with_headers(mut self, headers: &HeaderMap) -> Self {
+        let stated = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
+        if let Some(stated) = stated {
+            self.name(Some(&Value::from(stated)));
+            self.code = self.code.or_else(|| stated.split(':').next().map(str::to_owned));
+        }
+        self
+    }
+
     fn finish(mut self) -> Self {
         self.text = self.text.to_lowercase();
         self.message = cut(&self.message);
@@ -143,7 +153,7 @@ impl ErrorBody {
         }
         self.name(value.pointer("/details/error_code"));
         self.name(value.pointer("/innererror/code"));
-        for key in ["code", "type", "status"] {
+        for key in ["code", "__type", "type", "status"] {
             let word = value.get(key).filter(|word| *word != "error" && (key == "code" || word.is_string()));
             let known = self.names.len();
             self.name(word);
@@ -218,6 +228,8 @@ impl ErrorBody {
             Some(Value::Number(number)) => number.to_string(),
             _ => return,
         };
+        // AWS writes `com.amazon.coral.service#ThrottlingException` and `ThrottlingException:http://internal…`.
+        let name = name.rsplit('#').next().unwrap_or_default().split(":http").next().unwrap_or_default().to_owned();
         if let Some(status) = name.parse().ok().filter(|code| (400..600).contains(code)) {
             // A status in place of a code says no more than the status.
             self.status = self.status.or(Some(status));

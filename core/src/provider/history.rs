@@ -179,6 +179,13 @@ impl Turns {
     }
 }
 
+/// A final assistant turn may not end in white space.
+pub(super) fn trim_end(turn: &mut Turn) {
+    if let Some(Value::String(text)) = turn.blocks.last_mut().and_then(|block| block.get_mut("text")) {
+        text.truncate(text.trim_end().len());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]

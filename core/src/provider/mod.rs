@@ -5,6 +5,7 @@
 // A failure travels up by value once per failed attempt; the answer it stands beside is as large.
 
 mod anthropic;
+mod bedrock;
 mod body;
 mod classify;
 mod cohere;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use self::anthropic::{Anthropic, DEFAULT_MAX_TOKENS};
+pub use self::bedrock::Bedrock;
 pub use self::cohere::Cohere;
 pub use self::gemini::Gemini;
 pub use self::openai_chat::OpenAiChat;
@@ -135,6 +137,9 @@ pub static COHERE: Cohere = Cohere;
 
 /// OpenAI Responses.
 pub static OPENAI_RESPONSES: Responses = Responses;
+
+/// AWS Bedrock Converse.
+pub static BEDROCK: Bedrock = Bedrock;
 
 /// A wire format.
 pub trait Provider: Send + Sync {

@@ -36,6 +36,8 @@ const PREFIX: &str = "prefix";
 pub fn prefills(kind: &str, model: &str) -> bool {
     match kind {
         "anthropic" => older_claude(model),
+        // `eu.anthropic.claude-sonnet-4-5-20250929-v1:0`
+        "bedrock" => model.split_once("anthropic.").is_some_and(|(_, model)| older_claude(model)),
         "mistral" => true,
         _ => false,
     }

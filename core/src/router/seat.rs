@@ -20,7 +20,7 @@ impl Seat for ModelSeat {
         match self.model.format() {
             Format::OpenAiChat => &provider::OPENAI_CHAT,
             Format::OpenAiResponses => &provider::OPENAI_RESPONSES,
-            Format::BedrockConverse => &provider::OPENAI_CHAT,
+            Format::BedrockConverse => &provider::BEDROCK,
             Format::CohereChat => &provider::COHERE,
             Format::GeminiGenerate => &provider::GEMINI,
             Format::AnthropicMessages => &provider::ANTHROPIC,

@@ -2,6 +2,7 @@
 //!
 //! What is sent and what an answer means is none of its business.
 
+pub mod aws_events;
 mod reqwest;
 pub mod sse;
 

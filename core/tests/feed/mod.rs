@@ -1,6 +1,7 @@
 //! Drives a stream from bytes to its answer, as the library does but without a network.
 
 use locum::provider::{Decoder, Delta, Stage};
+use locum::transport::aws_events::AwsEvents;
 use locum::transport::sse::Sse;
 use locum::types::{Completion, Failure};
 
@@ -22,6 +23,23 @@ pub(crate) fn feed<'a>(mut decoder: Box<dyn Decoder>, pieces: impl IntoIterator<
     let read = read(decoder.as_mut(), pieces, &mut deltas);
     let (stage, text) = (decoder.stage(), decoder.text());
     let result = read.and_then(|()| decoder.finish());
+    Fed { deltas, stage, text, result }
+}
+
+/// The same for a body in AWS's framing.
+#[allow(dead_code, reason = "not every test has such streams")]
+pub(crate) fn feed_aws<'a>(mut decoder: Box<dyn Decoder>, pieces: impl IntoIterator<Item = &'a [u8]>) -> Fed {
+    let mut deltas = Vec::new();
+    let mut events = AwsEvents::default();
+    let mut failed = None;
+    for piece in pieces {
+        events.push(piece);
+        while let Some(frame) = events.frame().expect("sound messages") {
+            failed = failed.or(decoder.read(&frame, &mut deltas).err());
+        }
+    }
+    let (stage, text) = (decoder.stage(), decoder.text());
+    let result = failed.map_or_else(|| decoder.finish(), Err);
     Fed { deltas, stage, text, result }
 }
 

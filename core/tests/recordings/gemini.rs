@@ -18,7 +18,12 @@ fn silence_allowed(request: Option<&Value>) -> bool {
 
 /// What decoding depends on of a request.
 pub(crate) fn request(body: &Value) -> (Request, Params) {
-    let stop = silence_allowed(Some(body)).then(|| vec!["stop".to_owned()]);
+    silent(silence_allowed(Some(body)))
+}
+
+/// A request after which silence is an answer, or is none.
+pub(crate) fn silent(allowed: bool) -> (Request, Params) {
+    let stop = allowed.then(|| vec!["stop".to_owned()]);
     (Request { messages: vec![Message::user("?")], ..Request::default() }, Params { stop, ..Params::default() })
 }
 

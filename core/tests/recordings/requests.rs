@@ -1,7 +1,7 @@
 //! Recorded requests in the canonical form, and what must hold of them once they are encoded again.
 
 use locum::ErrorKind;
-use locum::provider::{ANTHROPIC, COHERE, GEMINI, OPENAI_CHAT, OPENAI_RESPONSES, Provider};
+use locum::provider::{ANTHROPIC, BEDROCK, COHERE, GEMINI, OPENAI_CHAT, OPENAI_RESPONSES, Provider};
 use locum::types::{Failure, Message, Options, Params, Request};
 use serde_json::{Map, Value, json};
 
@@ -120,10 +120,11 @@ fn encoded(codec: &dyn Provider, kind: &str, request: &Request, params: &Params)
 }
 
 /// Every format that a chat can be sent in, with a kind of provider that speaks it.
-const FORMATS: [(&str, &str, &dyn Provider); 4] = [
+const FORMATS: [(&str, &str, &dyn Provider); 5] = [
     ("anthropic_messages", "anthropic", &ANTHROPIC),
     ("gemini_generate", "gemini", &GEMINI),
     ("cohere_chat", "cohere", &COHERE),
+    ("bedrock_converse", "bedrock", &BEDROCK),
     ("openai_responses", "openai", &OPENAI_RESPONSES),
 ];
 

@@ -1,6 +1,6 @@
 //! Answers and streams of OpenAI Responses, read a second time from the specification.
 
-use locum::types::{Message, Params, Request};
+use locum::types::{Params, Request};
 use serde_json::{Value, json};
 
 use crate::answers::{Reading, counted, filled, number, read_openai};
@@ -15,8 +15,7 @@ fn silence_allowed(request: Option<&Value>) -> bool {
 
 /// What decoding depends on of a request.
 pub(crate) fn request(body: &Value) -> (Request, Params) {
-    let stop = silence_allowed(Some(body)).then(|| vec!["stop".to_owned()]);
-    (Request { messages: vec![Message::user("?")], ..Request::default() }, Params { stop, ..Params::default() })
+    crate::gemini::silent(silence_allowed(Some(body)))
 }
 
 pub(crate) fn read(body: &Value, request: Option<&Value>) -> Result<Reading, &'static str> {

@@ -1,20 +1,23 @@
 //! What a recorded stream says, put together a second time: naively, line by line, from the specification.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use locum::provider::Stage;
 use locum::transport::HttpAnswer;
 use locum::types::{Completion, Failure};
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Reading, reading_of};
-use crate::feed::{Fed, feed, split, words};
-use crate::{Record, Wire, target};
+use crate::feed::{Fed, feed, feed_aws, split, words};
+use crate::{Record, Wire, bedrock, target};
 
 /// Where the decoder, fed in many splits, and the independent reading differ.
 pub(crate) fn misread(record: &Record<'_>) -> Option<String> {
-    let events = events(record.body);
+    let binary = (record.wire() == Wire::Bedrock).then(|| BASE64_STANDARD.decode(record.body).unwrap());
+    let events = binary.as_deref().map_or_else(|| events(record.body), bedrock::events);
     let body = record.wire().whole(&events);
     let want = record.wire().read(&body, record.request);
-    let bytes = record.body.as_bytes();
+    let bytes = binary.as_deref().unwrap_or(record.body.as_bytes());
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = |most: u64| {
         seed ^= seed << 13;
@@ -48,7 +51,8 @@ fn decode(record: &Record<'_>, pieces: Vec<&[u8]>) -> Fed {
     let nothing = Map::new();
     let head = HttpAnswer { status: record.status, headers: record.headers.clone(), body: Default::default() };
     let target = target(record.kind, &params, &nothing);
-    feed(record.wire().codec().decoder(&target, &request, head, 1_790_000_000), pieces)
+    let decoder = record.wire().codec().decoder(&target, &request, head, 1_790_000_000);
+    if record.wire() == Wire::Bedrock { feed_aws(decoder, pieces) } else { feed(decoder, pieces) }
 }
 
 fn flaw(record: &Record<'_>, fed: &Fed, want: &Result<Reading, &'static str>, body: &Value) -> Option<String> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::ErrorKind;
 use crate::provider::Target;
-use crate::provider::history::{self, EMPTY_TURN, Turn, Turns, data_uri};
+use crate::provider::history::{self, EMPTY_TURN, Turns, data_uri};
 use crate::provider::params::is_reasoning;
 use crate::types::{Content, Failure, Message, Part, Role};
 
@@ -46,7 +46,7 @@ pub(super) fn translate(
     }
     turns.open_with("user", json!({"type": "text", "text": EMPTY_TURN}));
     if let Some(last) = turns.list.last_mut().filter(|turn| turn.role == "assistant") {
-        trim_end(last);
+        history::trim_end(last);
     }
     let written = turns.list.into_iter().filter(|turn| !turn.blocks.is_empty());
     chat.messages = written.map(|turn| json!({"role": turn.role, "content": turn.blocks})).collect();
@@ -151,12 +151,5 @@ fn source(url: &str) -> Value {
     match data_uri(url) {
         Some((media_type, data)) => json!({"type": "base64", "media_type": media_type, "data": data}),
         None => json!({"type": "url", "url": url}),
-    }
-}
-
-/// A final assistant turn may not end in white space.
-fn trim_end(turn: &mut Turn) {
-    if let Some(Value::String(text)) = turn.blocks.last_mut().and_then(|block| block.get_mut("text")) {
-        text.truncate(text.trim_end().len());
     }
 }

@@ -8,6 +8,7 @@ mod stream;
 mod thinking;
 
 pub(super) use self::classify::ROWS;
+pub(super) use self::thinking::of as thinking;
 use crate::provider::{Decoder, Provider, Target, resume};
 use crate::transport::{HttpAnswer, HttpRequest};
 use crate::types::{Completion, Failure, Request};

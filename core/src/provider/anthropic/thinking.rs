@@ -27,23 +27,23 @@ const EFFORTS: &[(&str, u64, &str)] = &[
 ];
 
 /// What to send for an effort.
-pub(super) struct Thinking {
+pub(in crate::provider) struct Thinking {
     /// The member `thinking`.
-    pub(super) thinking: Value,
+    pub(in crate::provider) thinking: Value,
     /// `output_config.effort`.
-    pub(super) effort: Option<&'static str>,
+    pub(in crate::provider) effort: Option<&'static str>,
     /// Tokens that thinking may take of `max_tokens`.
-    pub(super) room: u64,
+    pub(in crate::provider) room: u64,
 }
 
 impl Thinking {
-    pub(super) fn enabled(&self) -> bool {
+    pub(in crate::provider) fn enabled(&self) -> bool {
         self.room > 0
     }
 }
 
 /// The effort's meaning for `model`; none for a word that this format does not know.
-pub(super) fn of(effort: &str, model: &str) -> Option<Thinking> {
+pub(in crate::provider) fn of(effort: &str, model: &str) -> Option<Thinking> {
     if effort == "none" {
         return Some(Thinking { thinking: json!({"type": "disabled"}), effort: None, room: 0 });
     }
