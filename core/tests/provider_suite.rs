@@ -8,9 +8,13 @@ mod answers;
 mod anything;
 #[path = "provider_suite/errors.rs"]
 mod errors;
+#[path = "provider_suite/every.rs"]
+mod every;
 mod feed;
 #[path = "provider_suite/requests.rs"]
 mod requests;
+#[path = "provider_suite/spoken.rs"]
+mod spoken;
 #[path = "provider_suite/streams.rs"]
 mod streams;
 #[path = "provider_suite/streams_asked.rs"]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{FORMATS, Setup, asking, decode};
 
 /// JSON whose members have the names that codecs look for.
-fn any_json() -> impl Strategy<Value = Value> {
+pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -50,6 +50,21 @@ fn any_json() -> impl Strategy<Value = Value> {
         "object",
         "status",
         "param",
+        "candidates",
+        "parts",
+        "functionCall",
+        "partialArgs",
+        "jsonPath",
+        "willContinue",
+        "finishReason",
+        "output",
+        "item",
+        "delta",
+        "output_index",
+        "toolUse",
+        "contentBlockIndex",
+        "reasoningContent",
+        "tool_plan",
     ]);
     leaf.prop_recursive(6, 64, 6, move |inner| {
         prop_oneof![

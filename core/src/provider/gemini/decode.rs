@@ -114,13 +114,15 @@ fn finish_reason(candidate: &Value) -> Option<&str> {
     }
 }
 
-/// The parts as they came, where some of them are signed. Summaries of thoughts that are not are left out: they are for
-/// people.
+/// The parts as they came, where some of them are signed. Of those that are not, summaries of thoughts are left out, which
+/// are for people, and empty texts, which are refused.
 fn signed(candidate: &Value) -> Option<Value> {
     let is_signed = |part: &&Value| part.get("thoughtSignature").is_some();
     parts(candidate).find(is_signed)?;
-    let summary = |part: &Value| part.get("thought") == Some(&Value::Bool(true));
-    Some(parts(candidate).filter(|part| is_signed(part) || !summary(part)).cloned().collect())
+    let idle = |part: &Value| {
+        part.get("thought") == Some(&Value::Bool(true)) || part.get("text").is_some_and(|text| text == "")
+    };
+    Some(parts(candidate).filter(|part| is_signed(part) || !idle(part)).cloned().collect())
 }
 
 #[derive(Default)]
