@@ -171,6 +171,7 @@
 // The library is silent; only the command speaks.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;

@@ -260,8 +260,11 @@ impl Router {
         let model = choice.model.clone();
         let rejected = self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner);
         let learned = rejected.get(&model.name()).into_iter().flatten();
-        let known = learned.filter(|amend| task.drop_unsupported || !amend.drops_asked()).cloned().collect();
-        Arc::new(ModelSeat { params: params(task, &model, options), key: choice.key.clone(), known, model })
+        let mut known: Vec<Amend> =
+            learned.filter(|amend| task.drop_unsupported || !amend.drops_asked()).cloned().collect();
+        let params = params(task, &model, options);
+        known.extend(seat::limits(task, &model, &params));
+        Arc::new(ModelSeat { params, key: choice.key.clone(), known, model })
     }
 
     fn conclude(&self, started: &Started, report: Report) -> Result<Reply, Error> {

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 const RULE: &[(&str, &[&str])] = &[
     ("error", &["types"]),
     ("types", &["error"]),
-    ("config", &["types", "error"]),
+    ("catalog", &["types"]),
+    ("config", &["catalog", "types", "error"]),
     ("route", &["config", "types", "error"]),
     ("ladder", &["types", "error"]),
     ("driver", &["ladder", "provider", "transport", "state", "types", "error"]),

@@ -13,9 +13,10 @@ use std::process::{Command, Output};
 use locum::Policy;
 use support::{KEY, file, locum};
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "OPENAI_API_KEY",
     "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
     "MISTRAL_API_KEY",
     "DEEPSEEK_API_KEY",
     "XAI_API_KEY",

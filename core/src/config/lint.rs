@@ -16,6 +16,17 @@ pub(super) fn add(policy: &Policy, places: &Places, lints: &mut Findings) {
         shares::add(task, places, lints);
         times::add(task, places, lints);
         hand_over(policy, task, places, lints);
+        for (index, model) in task.candidates.iter().enumerate() {
+            if let Some(until) = model.until {
+                let ends = if until == "deprecated" {
+                    "is deprecated".to_owned()
+                } else {
+                    format!("is switched off on {until}")
+                };
+                let sentence = format!("{} {ends}, by the built-in catalog", model.name());
+                lints.add(place(task, index, places), sentence);
+            }
+        }
     }
     unused(policy, places, lints);
 }

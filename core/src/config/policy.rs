@@ -167,10 +167,16 @@ pub struct Model {
     pub params: Params,
     /// Members set in every request body.
     pub extra_body: Map<String, Value>,
-    /// Tokens of prompt and answer together, if known.
+    /// The most tokens of a prompt, if known.
     pub context_window: Option<u64>,
-    /// What it is known not to do.
+    /// The most tokens of an answer, if known.
+    pub max_output: Option<u64>,
+    /// What it cannot do, as the configuration says.
     pub lacks: BTreeSet<Feature>,
+    /// What it cannot do by the built-in catalog, which may be wrong.
+    pub doubts: BTreeSet<Feature>,
+    /// `deprecated`, or the day on which it is switched off, by the built-in catalog.
+    pub until: Option<&'static str>,
     /// The limit of one attempt.
     pub timeout: Option<Duration>,
     /// How long the first content of its streams may take, instead of the task's limit.
@@ -179,7 +185,7 @@ pub struct Model {
     pub idle: Option<Duration>,
     /// Whether it continues words put into its mouth, where the configuration says so.
     pub prefill: Option<bool>,
-    /// What its tokens cost, where the configuration says so.
+    /// What its tokens cost, if known.
     pub price: Option<Price>,
 }
 

@@ -13,7 +13,7 @@ use super::words::{
     ApiWord, ConcurrencyLimit, FallbackOnWord, FirstTokenLimit, HedgeDelay, LacksWord, OnBreakWord, StateWord,
     StickyWord, StrictWord, UpstreamWord,
 };
-use crate::types::{Params, Price};
+use crate::types::{Params, Price, Tier};
 
 /// Which models do which work, which stand in, and within which limits.
 #[derive(Deserialize)]
@@ -175,12 +175,17 @@ pub(super) struct ModelConfig {
     /// Whether the model continues an assistant message at the end of the chat, which `on_break = "resume"` uses.
     /// Default: what is known of the model.
     pub(super) prefill: Option<bool>,
-    /// Tokens of prompt and answer together. Default: unknown, which counts as large enough.
+    /// Tokens of prompt and answer together. Default: what is known of the model; unknown counts as large enough.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub(super) context_window: Option<u64>,
-    /// What the model cannot do; calls that need it skip the model. Default: nothing.
+    /// The most tokens of an answer; more is not asked for. Default: what is known of the model.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub(super) max_output: Option<u64>,
+    /// What the model cannot do; calls that need it skip the model. Default: what is known of the model.
     pub(super) lacks: Option<Vec<LacksWord>>,
-    /// What its tokens cost. Default: unknown.
+    /// What the model can do, whatever is known of it. Default: nothing beyond that.
+    pub(super) supports: Option<Vec<LacksWord>>,
+    /// What its tokens cost. Default: what is known of the model.
     pub(super) price: Option<PriceConfig>,
     /// Members set in every request body, passed through as they are. Default: none.
     pub(super) extra_body: Option<Map<String, Value>>,
@@ -191,6 +196,29 @@ pub(super) struct ModelConfig {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub(super) struct PriceConfig {
+    /// Of the prompt.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub(super) input: f64,
+    /// Of the answer, reasoning included.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub(super) output: f64,
+    /// Of the prompt, read from a cache. Default: as `input`.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub(super) cached_input: Option<f64>,
+    /// Of the prompt, written to a cache. Default: as `input`.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub(super) cache_write: Option<f64>,
+    /// What counts instead where the prompt is long. Default: nothing.
+    pub(super) tier: Option<TierConfig>,
+}
+
+/// USD for a million tokens where the prompt has more than a number of tokens.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct TierConfig {
+    /// Tokens of the prompt above which it counts.
+    pub(super) above: u64,
     /// Of the prompt.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub(super) input: f64,
@@ -347,6 +375,13 @@ impl From<PriceConfig> for Price {
             output: config.output,
             cached_input: config.cached_input,
             cache_write: config.cache_write,
+            tier: config.tier.map(|tier| Tier {
+                above: tier.above,
+                input: tier.input,
+                output: tier.output,
+                cached_input: tier.cached_input,
+                cache_write: tier.cache_write,
+            }),
         }
     }
 }

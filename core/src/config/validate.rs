@@ -14,8 +14,9 @@ use super::provider::{Builder, implicit};
 use super::schema::{BreakerConfig, ConfigFile, ModelConfig};
 use super::secret::Sources;
 use super::{lint, presets};
+use crate::catalog;
 use crate::types::parse::did_you_mean;
-use crate::types::{Breaker, Params};
+use crate::types::{Breaker, Feature, Params, Price};
 
 /// Builds the policy. It is whole only where no problem was added; its lints are left to the caller.
 pub(super) fn policy(
@@ -127,20 +128,29 @@ impl Check<'_> {
         if api.is_some() && !several {
             self.problem(&join(&path, "api"), format!("kind {:?} has one interface only", provider.kind));
         }
+        let known = Known::of(&provider, &id);
+        let supports: BTreeSet<Feature> = set(config.supports);
+        let lacks: BTreeSet<Feature> = set(config.lacks);
+        if let Some(both) = lacks.intersection(&supports).next() {
+            self.problem(&join(&path, "supports"), format!("{:?} is among what it lacks too", both.as_str()));
+        }
         Some(Model {
             provider,
             id,
-            api: api.map(Format::from),
+            api: api.map(Format::from).or(known.api),
             alias: Some(alias.to_owned()),
             params,
             extra_body: config.extra_body.unwrap_or_default(),
-            context_window: config.context_window,
-            lacks: set(config.lacks),
+            context_window: config.context_window.or(known.window),
+            max_output: config.max_output.or(known.max_output),
+            doubts: known.doubts.difference(&supports).copied().collect(),
+            lacks,
+            until: known.until,
             timeout: config.timeout_ms.map(Duration::from_millis),
             first_token: config.first_token_ms.map(Into::into),
             idle: config.idle_ms.map(Duration::from_millis),
             prefill: config.prefill,
-            price: config.price.map(Into::into),
+            price: config.price.map(Into::into).or(known.price),
         })
     }
 
@@ -217,23 +227,56 @@ impl Check<'_> {
             return None;
         }
         let (provider, id) = self.address(path, reference)?;
+        let known = Known::of(&provider, &id);
         let model = Arc::new(Model {
             provider,
             id,
-            api: None,
+            api: known.api,
             alias: None,
             params: Params::default(),
             extra_body: serde_json::Map::new(),
-            context_window: None,
+            context_window: known.window,
+            max_output: known.max_output,
             lacks: BTreeSet::new(),
+            doubts: known.doubts,
+            until: known.until,
             timeout: None,
             first_token: None,
             idle: None,
             prefill: None,
-            price: None,
+            price: known.price,
         });
         self.direct.insert(reference.to_owned(), Arc::clone(&model));
         Some(model)
+    }
+}
+
+/// What the catalog says of a model, as far as it bears on how the model is asked.
+struct Known {
+    api: Option<Format>,
+    window: Option<u64>,
+    max_output: Option<u64>,
+    doubts: BTreeSet<Feature>,
+    until: Option<&'static str>,
+    price: Option<Price>,
+}
+
+impl Known {
+    fn of(provider: &Provider, id: &str) -> Self {
+        let facts = catalog::find(&provider.kind, id);
+        let can_not = |feature: &Feature| facts.is_some_and(|facts| facts.can(*feature) == Some(false));
+        // These formats have ways to an answer in JSON that do not depend on the model.
+        let any_json = matches!(provider.format, Format::BedrockConverse | Format::CohereChat);
+        let features = Feature::ALL.into_iter().filter(|feature| !(any_json && *feature == Feature::JsonSchema));
+        let responses = facts.is_some_and(|facts| facts.responses_only) && provider.format == Format::OpenAiChat;
+        Self {
+            api: responses.then_some(Format::OpenAiResponses),
+            window: facts.and_then(|facts| facts.window),
+            max_output: facts.and_then(|facts| facts.max_output),
+            doubts: features.filter(can_not).collect(),
+            until: facts.and_then(|facts| facts.until),
+            price: facts.and_then(|facts| facts.price),
+        }
     }
 }
 

@@ -34,6 +34,8 @@ words! {
         Vision,
         /// Answers that match a JSON Schema.
         JsonSchema,
+        /// A choice of temperature. It is left out for such a model, with a warning.
+        Temperature,
     }
 }
 

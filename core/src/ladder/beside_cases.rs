@@ -199,7 +199,8 @@ fn nobody_runs_beside_one_that_acts() {
 fn what_never_left_is_not_charged() {
     for (kind, charged) in [(InvalidRequest, false), (Unsupported, false), (Timeout, true)] {
         let mut plan = Plan { retries: 0, tokens: 1_000, ..plan(1) };
-        plan.candidates[0].price = Some(Price { input: 1.0, output: 1.0, cached_input: None, cache_write: None });
+        plan.candidates[0].price =
+            Some(Price { input: 1.0, output: 1.0, cached_input: None, cache_write: None, tier: None });
         let mut bench = begun(plan, Health::default());
         bench.step(failed(0, kind), ms(10));
         assert_eq!(bench.attempts()[0].cost.is_some(), charged, "{kind}");

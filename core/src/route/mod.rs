@@ -70,10 +70,16 @@ pub(crate) fn route(
     let fallback = options.allow_fallback.unwrap_or(task.allow_fallback && options.model.is_none());
     let models = first.into_iter().chain(rest.into_iter().filter(|_| fallback));
     let features = request.features();
+    let models: Vec<_> = models.collect();
+    let certain = |model: &Model| reason_to_skip(model, &features, || *tokens);
+    // Where the catalog leaves nobody, it may be wrong: the providers themselves are asked then.
+    let doubted = |model: &Model| doubt(model, &features);
+    let trusted = models.iter().any(|model| certain(model).is_none() && doubted(model).is_none());
     let choices = models
+        .into_iter()
         .enumerate()
         .flat_map(|(place, model)| {
-            let skip = reason_to_skip(model, &features, || *tokens);
+            let skip = certain(model).or_else(|| doubted(model).filter(|_| trusted));
             let keys = keys(model);
             keys.into_iter().map(move |key| Choice { model: model.clone(), key, place, skip: skip.clone() })
         })
@@ -132,6 +138,12 @@ fn unknown_pin(task: &Task, name: &str, handed_over: bool) -> Error {
         ErrorKind::InvalidRequest,
         format!("model: \"{name}\" is no candidate of {whose}{hint} (candidates: {})", known.join(", ")),
     )
+}
+
+/// What the catalog says that the model cannot do and the request needs.
+fn doubt(model: &Model, features: &[Feature]) -> Option<String> {
+    let feature = features.iter().find(|feature| model.doubts.contains(feature))?;
+    Some(format!("missing capability by the built-in catalog: {}", feature.as_str()))
 }
 
 fn reason_to_skip(model: &Model, features: &[Feature], tokens: impl Fn() -> u64) -> Option<String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::{Format, Key, Model, Task};
 use crate::driver::Seat;
 use crate::provider::{self, Provider, Target};
-use crate::types::{Amend, Options, Params};
+use crate::types::{Amend, Feature, Options, Params};
 
 /// A model, with what this call makes of its parameters.
 pub(super) struct ModelSeat {
@@ -50,6 +50,23 @@ impl Seat for ModelSeat {
             prefill: self.model.prefill.unwrap_or_else(|| provider::prefills(&provider.kind, &self.model.id)),
         }
     }
+}
+
+/// The changes that what is known of the model asks for: no more output than it has, and no temperature where it takes none.
+pub(super) fn limits(task: &Task, model: &Model, params: &Params) -> Vec<Amend> {
+    let mut amends = Vec::new();
+    if let (Some(most), Some(asked)) = (model.max_output, params.max_output_tokens)
+        && asked > most
+    {
+        amends.push(Amend::ClampOutput(most));
+    }
+    let doubted = task.drop_unsupported && model.doubts.contains(&Feature::Temperature);
+    // The one value that every model takes is the one it uses anyway.
+    let asked = params.temperature.is_some_and(|temperature| temperature != 1.0);
+    if asked && (doubted || model.lacks.contains(&Feature::Temperature)) {
+        amends.push(Amend::Drop("temperature".to_owned()));
+    }
+    amends
 }
 
 /// Task, alias and call parameters, merged.

@@ -54,9 +54,14 @@ pub enum Feature {
     Vision,
     /// Answers that match a JSON Schema.
     JsonSchema,
+    /// A choice of temperature. What cannot do it is asked without.
+    Temperature,
 }
 
 impl Feature {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Tools, Self::Vision, Self::JsonSchema, Self::Temperature];
+
     /// The word used in configuration and reasons.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -64,6 +69,7 @@ impl Feature {
             Self::Tools => "tools",
             Self::Vision => "vision",
             Self::JsonSchema => "json_schema",
+            Self::Temperature => "temperature",
         }
     }
 }

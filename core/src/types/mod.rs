@@ -34,7 +34,7 @@ pub use message::{Content, Message, Messages, Part, Role, ToolCall};
 pub use options::{Options, ResponseFormat, Tool, ToolChoice};
 pub use pace::{Breaker, Concurrency, FirstToken, HedgeAfter, Sticky};
 pub use parse::ParseError;
-pub use price::Price;
+pub use price::{Price, Tier};
 pub use reply::Reply;
 pub use router_event::{Happening, Level, RouterEvent};
 pub use secret::Secret;

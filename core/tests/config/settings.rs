@@ -55,9 +55,9 @@ fn every_key_has_its_place_in_the_policy() {
     assert_eq!(policy.providers["gpu"].max_concurrency, Some(Concurrency::Fixed(8)));
     assert_eq!(policy.providers["ollama"].max_concurrency, Some(Concurrency::Auto));
     let (a, b) = (&policy.models["a"], &policy.models["b"]);
-    let price = Price { input: 2.0, output: 8.0, cached_input: Some(0.5), cache_write: Some(2.5) };
+    let price = Price { input: 2.0, output: 8.0, cached_input: Some(0.5), cache_write: Some(2.5), tier: None };
     assert_eq!(a.price, Some(price));
-    assert_eq!(b.price, Some(Price { input: 0.0, output: 0.0, cached_input: None, cache_write: None }));
+    assert_eq!(b.price, Some(Price { input: 0.0, output: 0.0, cached_input: None, cache_write: None, tier: None }));
     assert_eq!(a.first_token, Some(FirstToken::After(Duration::from_secs(3))));
     assert_eq!(b.first_token, Some(FirstToken::Auto));
 
@@ -117,7 +117,7 @@ fn the_same_in_camel_case() {
         assert_eq!(policy.providers["gpu"].max_concurrency, Some(Concurrency::Fixed(10_000)));
         let model = &policy.models["m"];
         assert_eq!(model.first_token, Some(FirstToken::Auto));
-        let price = Price { input: 1.0, output: 2.0, cached_input: Some(0.1), cache_write: None };
+        let price = Price { input: 1.0, output: 2.0, cached_input: Some(0.1), cache_write: None, tier: None };
         assert_eq!(model.price, Some(price));
         let task = &policy.tasks["t"];
         assert_eq!(task.weights, [1_000_000, 1]);

@@ -17,14 +17,15 @@ const fn sample(kind: &'static str, large: &'static str, small: &'static str, lo
 }
 
 /// In order of preference.
-const SAMPLES: [Sample; 8] = [
+const SAMPLES: [Sample; 9] = [
     sample("openai", "gpt-5.4", "gpt-5.4-mini", true),
     sample("anthropic", "claude-sonnet-4-6", "claude-haiku-4-5", true),
+    sample("gemini", "gemini-pro-latest", "gemini-flash-latest", true),
     sample("mistral", "mistral-large-latest", "mistral-small-latest", false),
     sample("deepseek", "deepseek-v4-pro", "deepseek-v4-flash", true),
     sample("xai", "grok-4.3", "grok-4.3", true),
     sample("groq", "openai/gpt-oss-120b", "openai/gpt-oss-20b", false),
-    sample("together", "zai-org/GLM-5", "openai/gpt-oss-20b", false),
+    sample("together", "zai-org/GLM-5.2", "openai/gpt-oss-120b", false),
     sample("openrouter", "google/gemini-3-flash-preview", "openai/gpt-oss-120b", false),
 ];
 

@@ -1,8 +1,11 @@
 //! Shares of the work that share nothing, and costs that are known in part.
 
 use super::{place, primaries};
-use crate::config::policy::Task;
+use crate::config::policy::{Model, Task};
 use crate::config::problem::{Findings, Places, join};
+
+/// Kinds of servers that one runs by oneself.
+const LOCAL: [&str; 4] = ["ollama", "vllm", "llamacpp", "lmstudio"];
 
 pub(super) fn add(task: &Task, places: &Places, lints: &mut Findings) {
     let path = join("tasks", &task.name);
@@ -14,10 +17,12 @@ pub(super) fn add(task: &Task, places: &Places, lints: &mut Findings) {
         let sentence = format!("every call goes to {}, since the other weights are 0", only.name());
         lints.add(places.find(&join(&path, "primary")), sentence);
     }
+    // What runs on a machine of one's own has no price a token.
+    let unknown = |model: &Model| model.price.is_none() && !LOCAL.contains(&model.provider.kind.as_str());
     if task.candidates.iter().all(|model| model.price.is_none()) {
         return;
     }
-    for (i, model) in task.candidates.iter().enumerate().filter(|(_, model)| model.price.is_none()) {
+    for (i, model) in task.candidates.iter().enumerate().filter(|(_, model)| unknown(model)) {
         let sentence =
             format!("the cost of {} is unknown, unlike that of other candidates; set its price", model.name());
         lints.add(place(task, i, places), sentence);

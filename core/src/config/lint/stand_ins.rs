@@ -1,8 +1,11 @@
 //! Stand-ins that cannot help when they are needed: taken by the same outage, or not up to the task.
 
+use std::collections::BTreeSet;
+
 use super::{place, primaries};
 use crate::config::policy::{Credential, Model, Task};
 use crate::config::problem::{Findings, Places, join};
+use crate::types::Feature;
 
 /// Shorter keys are placeholders for servers that want none, and may well be the same.
 const SHORTEST_KEY: usize = 8;
@@ -65,7 +68,12 @@ fn abilities(task: &Task, model: &Model) -> Vec<String> {
         ));
     }
     for primary in task.candidates.iter().take(primaries(task)) {
-        let lacks: Vec<_> = model.lacks.difference(&primary.lacks).map(|feature| feature.as_str()).collect();
+        // That the catalog knows a model to see no images matters to few tasks; whoever sends some finds it skipped.
+        let cannot = |model: &Model| -> BTreeSet<Feature> {
+            let known = model.doubts.iter().filter(|feature| **feature == Feature::Tools);
+            model.lacks.iter().chain(known).copied().filter(|feature| *feature != Feature::Temperature).collect()
+        };
+        let lacks: Vec<_> = cannot(model).difference(&cannot(primary)).map(|feature| feature.as_str()).collect();
         if !lacks.is_empty() {
             let (lacks, primary) = (lacks.join(" and "), primary.name());
             found.push(format!("lacks {lacks}, which the primary {primary} does not: it cannot take such calls"));
