@@ -27,12 +27,12 @@ test('npm pack, npm install, and a call', (t) => {
   const printed = npm(['pack', '--json', '--pack-destination', folder], root)
   const [packed] = JSON.parse(printed.slice(printed.indexOf('[\n')))
   const files = packed.files.map((file) => file.path)
-  for (const path of ['package.json', 'README.md', 'bin/locum.js', 'dist/index.js', 'dist/index.mjs', 'dist/index.d.ts', 'LICENSE-MIT']) {
+  for (const path of ['package.json', 'README.md', 'bin/locum.js', 'dist/index.js', 'dist/index.mjs', 'dist/index.d.ts', 'LICENSE-MIT', 'NOTICE']) {
     assert.ok(files.includes(path), `${path} is missing`)
   }
   const addons = files.filter((path) => path.endsWith('.node'))
   assert.equal(addons.length, 1, String(addons))
-  assert.ok(files.every((path) => /^(package\.json|README\.md|LICENSE-[A-Z]+|bin\/|dist\/|locum\.[\w-]+\.node$)/.test(path)), String(files))
+  assert.ok(files.every((path) => /^(package\.json|README\.md|LICENSE-[A-Z]+|NOTICE|bin\/|dist\/|locum\.[\w-]+\.node$)/.test(path)), String(files))
 
   writeFileSync(join(folder, 'package.json'), '{"private":true}')
   npm(['install', '--offline', '--no-audit', '--no-fund', join(folder, packed.filename)], folder)

@@ -214,7 +214,6 @@ fn a_price_that_is_known_of_some() {
     let unknown = |place: &str, name: &str| {
         format!("tasks.t.{place}: the cost of {name} is unknown, unlike that of other candidates; set its price")
     };
-    check(priced, "primary = \"far/e\"\nfallback = [\"c\"]", &[&unknown("primary", "far/e")]);
     check(
         priced,
         r#"primary = [{ model = "c", weight = 1 }, { model = "far/e", weight = 1 }]
