@@ -1,8 +1,8 @@
 //! Scripted providers on loopback, for tests of applications and of Locum itself.
 //!
 //! A [`Script`] says what each upstream does, request by request: answers, errors in the providers' own shapes, and faults
-//! of the network. A [`Mock`] plays it on a port of 127.0.0.1, in OpenAI's chat completions and in Anthropic's messages
-//! format, whichever the request's path asks for, and logs what it saw. The language is described in `docs/testing.md`.
+//! of the network. A [`Mock`] plays it on a port of 127.0.0.1, in OpenAI's chat completions, in Anthropic's messages or in
+//! Gemini's format, whichever the request's path asks for, and logs what it saw. The language is described in `docs/testing.md`.
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
