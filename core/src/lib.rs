@@ -174,6 +174,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+pub mod credential;
 mod driver;
 mod error;
 pub mod ladder;
