@@ -158,6 +158,8 @@ fn stamp(now: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, clippy::indexing_slicing)]
+
     use std::time::Duration;
 
     use bytes::Bytes;

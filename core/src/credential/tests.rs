@@ -1,6 +1,8 @@
 //! Grants that are kept, shared, renewed and dropped.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+#![allow(clippy::expect_used, clippy::indexing_slicing)]
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::FutureExt;
 
@@ -10,7 +12,7 @@ use super::*;
 #[derive(Clone, Default)]
 struct Mint {
     fetches: Arc<AtomicU64>,
-    broken: Arc<std::sync::atomic::AtomicBool>,
+    broken: Arc<AtomicBool>,
     silent: bool,
 }
 

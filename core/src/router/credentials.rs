@@ -21,7 +21,7 @@ pub(super) fn configured(policy: &Policy, transport: &Arc<dyn Transport>) -> BTr
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, Ordering};
