@@ -175,6 +175,7 @@ pub mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+pub mod credential;
 mod driver;
 mod error;
 pub mod ladder;

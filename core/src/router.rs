@@ -1,6 +1,7 @@
 //! The handle users hold. It calls the other modules in the order of a request and decides nothing itself.
 
 mod call;
+mod credentials;
 mod explain;
 mod fetch;
 mod health;
@@ -9,7 +10,7 @@ mod seat;
 mod stream;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,6 +26,7 @@ pub use self::stream::{EventStream, TextStream};
 use self::watch::{Calls, teller};
 
 use crate::config::{Policy, Sharing, Task};
+use crate::credential::Credential;
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
 use crate::ladder::{Ladder, Plan, verdict};
@@ -44,6 +46,8 @@ pub struct Router {
 struct Inner {
     policy: Policy,
     transport: Arc<dyn Transport>,
+    /// Those that are fetched, by provider.
+    credentials: BTreeMap<String, Arc<Credential>>,
     /// Parameters that models were found to reject, by `provider/model`.
     rejected: Mutex<HashMap<String, Vec<Amend>>>,
     notices: Notices,
@@ -69,6 +73,18 @@ impl Router {
     /// A router over a transport of your own.
     #[must_use]
     pub fn with_transport(policy: Policy, transport: Arc<dyn Transport>) -> Self {
+        Self::with_credentials(policy, transport, [])
+    }
+
+    /// A router that asks `credentials`, by provider, where the configuration would have a key or another source.
+    #[must_use]
+    pub fn with_credentials(
+        policy: Policy,
+        transport: Arc<dyn Transport>,
+        credentials: impl IntoIterator<Item = (String, Credential)>,
+    ) -> Self {
+        let mut fetched = credentials::configured(&policy, &transport);
+        fetched.extend(credentials.into_iter().map(|(provider, credential)| (provider, Arc::new(credential))));
         let notices = Notices::default();
         for lint in &policy.lints {
             notices.tell(lint, lint);
@@ -79,7 +95,19 @@ impl Router {
         };
         let members = Arc::new(Members::join(state, identities(&policy)));
         let (rejected, watchers, calls, late) = (Mutex::default(), Arc::default(), Calls::default(), Late::default());
-        Self { inner: Arc::new(Inner { policy, transport, rejected, notices, members, watchers, calls, late }) }
+        Self {
+            inner: Arc::new(Inner {
+                policy,
+                transport,
+                credentials: fetched,
+                rejected,
+                notices,
+                members,
+                watchers,
+                calls,
+                late,
+            }),
+        }
     }
 
     /// Reads `locum.toml`, or the same as `.json`.
@@ -264,7 +292,8 @@ impl Router {
             learned.filter(|amend| task.drop_unsupported || !amend.drops_asked()).cloned().collect();
         let params = params(task, &model, options);
         known.extend(seat::limits(task, &model, &params));
-        Arc::new(ModelSeat { params, key: choice.key.clone(), known, model })
+        let credential = self.inner.credentials.get(&model.provider.name).cloned();
+        Arc::new(ModelSeat { params, key: choice.key.clone(), known, credential, model })
     }
 
     fn conclude(&self, started: &Started, report: Report) -> Result<Reply, Error> {

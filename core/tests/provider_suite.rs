@@ -116,6 +116,7 @@ impl Setup {
             base_url: self.base_url.unwrap_or("https://api.test/v1"),
             api_version: None,
             api_key: Some(&self.key.0),
+            token: None,
             headers: &self.headers,
             model: self.model.unwrap_or("the-model"),
             params: &self.params,

@@ -247,6 +247,7 @@ fn target<'a>(kind: &'a str, params: &'a Params, nothing: &'a Map<String, Value>
         base_url: "https://example.test",
         api_version: None,
         api_key: None,
+        token: None,
         headers: &NO_HEADERS,
         model: "model",
         params,

@@ -141,11 +141,23 @@ pub struct Key {
     pub number: Option<u32>,
 }
 
+/// Where a credential is fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Auth {
+    /// AWS keys, by the chain of AWS's SDKs; they sign the requests.
+    Aws {
+        /// The profile of the shared files, where one is named.
+        profile: Option<String>,
+    },
+}
+
 /// How a provider is paid.
 #[derive(Debug, Clone)]
 pub enum Credential {
     /// Its keys, at least one, in the order in which they are used.
     Keys(Vec<Key>),
+    /// It is fetched when it is needed.
+    Fetched(Auth),
     /// The provider needs none.
     None,
     /// The provider needs one and it is not there; the sentence says which reference was empty.

@@ -8,10 +8,10 @@ use http::{HeaderName, Uri};
 
 use super::defaults;
 use super::place;
-use super::policy::{Api, Credential, Format, Key, Provider};
+use super::policy::{Api, Auth, Credential, Format, Key, Provider};
 use super::presets::{self, Preset};
 use super::problem::{Findings, Places, join};
-use super::schema::ProviderConfig;
+use super::schema::{AuthWord, ProviderConfig};
 use super::secret::{Found, Sources};
 use crate::types::Secret;
 use crate::types::parse::did_you_mean;
@@ -40,6 +40,7 @@ pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Result<Provide
     let credential = match preset.key.map(|name| sources.variable(name)) {
         None => Credential::None,
         Some(Found::Secret { secret, .. }) => Credential::Keys(vec![Key { secret, number: None }]),
+        Some(Found::Missing(_)) if signs(preset) => Credential::Fetched(Auth::Aws { profile: None }),
         Some(Found::Missing(sentence)) => Credential::Missing(sentence),
         Some(Found::Unusable(sentence)) => return Err(sentence),
     };
@@ -58,6 +59,11 @@ pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Result<Provide
         connect_timeout: defaults::CONNECT_TIMEOUT,
         max_concurrency: None,
     })
+}
+
+/// Whether the requests of a kind may be signed with AWS keys.
+fn signs(preset: &Preset) -> bool {
+    preset.format == Format::BedrockConverse
 }
 
 fn region(values: &[(&str, String)]) -> Option<String> {
@@ -80,7 +86,9 @@ impl Builder<'_> {
             );
             return None;
         };
+        let fetched = self.fetched(&path, preset, &mut config)?;
         let credential = match config.api_keys.take() {
+            _ if fetched.is_some() => fetched.map(Credential::Fetched),
             None => self.key(&path, preset, config.api_key.as_deref()),
             Some(_) if config.api_key.is_some() => {
                 self.problem(&join(&path, "api_keys"), "api_key is given too; keep one of them");
@@ -103,6 +111,27 @@ impl Builder<'_> {
             connect_timeout: config.connect_timeout_ms.map_or(defaults::CONNECT_TIMEOUT, Duration::from_millis),
             max_concurrency: config.max_concurrency.map(Into::into),
         })
+    }
+
+    /// Where its credential is fetched, if it is. Where no key is there, a kind's other way in is open, unless a key was
+    /// asked for.
+    fn fetched(&mut self, path: &str, preset: &Preset, config: &mut ProviderConfig) -> Option<Option<Auth>> {
+        let (auth, profile) = (config.auth, config.profile.take());
+        let keyed = config.api_key.is_some() || config.api_keys.is_some() || auth == Some(AuthWord::Key);
+        let named = if profile.is_some() { "profile" } else { "auth" };
+        if auth != Some(AuthWord::Aws) && profile.is_none() {
+            let there = preset.key.is_some_and(|name| !matches!(self.sources.variable(name), Found::Missing(_)));
+            return Some((signs(preset) && !keyed && !there).then_some(Auth::Aws { profile: None }));
+        }
+        let why = if !signs(preset) {
+            format!("kind {:?} takes no AWS keys", preset.kind)
+        } else if keyed {
+            "a key is to be used too; keep one of them".to_owned()
+        } else {
+            return Some(Some(Auth::Aws { profile }));
+        };
+        self.problem(&join(path, named), why);
+        None
     }
 
     /// The address, and the region it is in.

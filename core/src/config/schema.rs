@@ -136,6 +136,11 @@ pub(super) struct ProviderConfig {
     /// Reference to its key: `env:NAME` or `file:PATH` (relative to this file). Default: the kind's usual environment
     /// variable, such as `OPENAI_API_KEY`.
     pub(super) api_key: Option<String>,
+    /// How its requests are let in: by a key, or signed with the keys that AWS's own SDKs would find (`bedrock`). Default: a
+    /// key; for `bedrock`, the AWS keys where none is there.
+    pub(super) auth: Option<AuthWord>,
+    /// The profile of AWS's shared files to take the keys from. Default: the variables, then `AWS_PROFILE`.
+    pub(super) profile: Option<String>,
     /// References to several keys, instead of `api_key`. They serve in this order: the next one when one is cooling down,
     /// refused, out of money or at its limit. Default: the one key.
     #[cfg_attr(feature = "schema", schemars(extend("minItems" = 1)))]
@@ -149,6 +154,15 @@ pub(super) struct ProviderConfig {
     pub(super) connect_timeout_ms: Option<u64>,
     /// How many calls each key may have at a time; `auto` finds out how many the provider takes. Default: no limit.
     pub(super) max_concurrency: Option<ConcurrencyLimit>,
+}
+
+/// How requests are let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AuthWord {
+    Key,
+    Aws,
 }
 
 /// A model at a provider, with its parameters. They win over the task's and yield to the call's.

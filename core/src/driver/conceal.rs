@@ -15,7 +15,7 @@ pub(super) struct Secrets(Vec<Vec<u8>>);
 
 impl Secrets {
     pub(super) fn of(target: &Target<'_>) -> Self {
-        let all = target.api_key.into_iter().chain(target.headers.values());
+        let all = target.api_key.into_iter().chain(target.token).chain(target.headers.values());
         // As a provider would quote it: without the scheme before it (`Bearer …`).
         let keys = all.map(|secret| secret.expose()).map(|text| text.rsplit(' ').next().unwrap_or(text).as_bytes());
         Self(keys.filter(|key| key.len() >= SHORTEST_KEY).map(<[u8]>::to_vec).collect())

@@ -12,7 +12,9 @@ use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 
 use super::conceal::Secrets;
+use super::pass;
 use super::reading::{Framing, Reading};
+use crate::credential::{Credential, Grant, sigv4};
 use crate::error::ErrorKind;
 use crate::provider::{Delta, Provider, Target, limits};
 use crate::transport::aws_events;
@@ -29,6 +31,10 @@ pub(crate) trait Seat: Send + Sync {
     fn known(&self) -> &[Amend];
     /// Where and how it is asked, with these changes.
     fn target<'a>(&'a self, amends: &'a [Amend]) -> Target<'a>;
+    /// Where its credential is fetched, if it is.
+    fn credential(&self) -> Option<&Credential>;
+    /// What signatures of its requests are good for, where they are signed.
+    fn scope(&self) -> Option<sigv4::Scope<'_>>;
 }
 
 /// What an attempt asks, and of whom.
@@ -132,17 +138,38 @@ impl Exchange {
     }
 }
 
+/// Asks with the seat's credential, where it has one that is fetched.
 async fn open(question: Question, transport: Arc<dyn Transport>) -> Result<Opened, Failure> {
+    let seat = question.seat.clone();
+    let again = question.amends.contains(&Amend::Refresh);
+    let Some(credential) = seat.credential() else {
+        return ask(question, transport, None).await;
+    };
+    let grant = credential.grant(clock()).await?;
+    let opened = ask(question, transport, Some(&grant)).await;
+    opened.map_err(|failure| pass::refused(failure, credential, &grant, again))
+}
+
+/// Seconds since the Unix epoch.
+fn clock() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+async fn ask(question: Question, transport: Arc<dyn Transport>, grant: Option<&Grant>) -> Result<Opened, Failure> {
     let Question { seat, amends, request, upstream, resume } = question;
     let amends = [seat.known(), &amends].concat();
     let mut target = seat.target(&amends);
     target.stream = upstream == Upstream::Stream;
     target.resume = resume.as_deref();
     let codec = seat.codec();
-    let (http, warnings) = codec.encode(&target, &request)?;
+    target.token = grant.and_then(pass::token);
+    let (mut http, warnings) = codec.encode(&target, &request)?;
+    let now = clock();
+    if let Some(grant) = grant {
+        pass::sign(&mut http, grant, seat.scope(), now)?;
+    }
     let mut response = transport.send(http).await.map_err(broken)?;
     let secrets = Secrets::of(&target);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut start = Bytes::new();
     if matches!(response.status, 200..300) {
         match begin(&mut response.body).await.map_err(|error| failed(response.status, error))? {

@@ -7,6 +7,7 @@
 mod conceal;
 mod exchange;
 mod flight;
+mod pass;
 mod reading;
 
 use std::collections::VecDeque;

@@ -377,5 +377,6 @@ fn describe(amend: &Amend) -> String {
         Amend::ClampOutput(tokens) => format!("with at most {tokens} output tokens"),
         Amend::StripReasoning => "without another model's reasoning".to_owned(),
         Amend::NoPrefill => "with an instruction to go on".to_owned(),
+        Amend::Refresh => "with a fresh credential".to_owned(),
     }
 }

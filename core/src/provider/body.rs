@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Target;
 use crate::error::ErrorKind;
-use crate::transport::{HeaderMap, HeaderName, HeaderValue, HttpRequest};
+use crate::transport::{HeaderMap, HeaderName, HeaderValue, HttpRequest, Method};
 use crate::types::{Failure, Request};
 
 /// A JSON object being written. Members that `extra_body` sets are left to it.
@@ -63,6 +63,9 @@ impl<'a> Body<'a> {
     }
 }
 
+/// The headers in which formats send their keys. A token that was fetched stands in their place.
+const KEY_HEADERS: [&str; 4] = ["authorization", "api-key", "x-api-key", "x-goog-api-key"];
+
 /// The request to `path` with the format's own headers, then the idempotency key, then the provider's further headers.
 pub(super) fn post(
     target: &Target<'_>,
@@ -81,7 +84,10 @@ pub(super) fn post(
         return Err(Failure::new(ErrorKind::InvalidRequest, problem));
     }
     let further = target.headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
-    for (name, value) in own.iter().copied().chain(key.map(|key| ("idempotency-key", key))).chain(further) {
+    let bearer = target.token.map(|token| format!("Bearer {}", token.expose()));
+    let token = bearer.as_deref().map(|bearer| ("authorization", bearer));
+    let own = own.iter().copied().filter(|(name, _)| token.is_none() || !KEY_HEADERS.contains(name)).chain(token);
+    for (name, value) in own.chain(key.map(|key| ("idempotency-key", key))).chain(further) {
         let unusable = |what: &str| {
             Failure::new(ErrorKind::Config, format!("provider {}: header {what} cannot be sent", target.provider))
         };
@@ -91,6 +97,7 @@ pub(super) fn post(
         headers.insert(header, value);
     }
     Ok(HttpRequest {
+        method: Method::POST,
         url: format!("{}{path}", target.base_url),
         headers,
         body,

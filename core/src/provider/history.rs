@@ -206,6 +206,7 @@ mod tests {
             base_url: "https://api.test",
             api_version: None,
             api_key: None,
+            token: None,
             headers: &headers,
             model,
             params: &params,

@@ -52,6 +52,8 @@ pub struct Target<'a> {
     pub api_version: Option<&'a str>,
     /// Its key, ready for a header; absent where none is needed.
     pub api_key: Option<&'a Secret>,
+    /// A token that was fetched for it: sent as `authorization: Bearer`, in place of the format's own header for a key.
+    pub token: Option<&'a Secret>,
     /// Further headers.
     pub headers: &'a BTreeMap<String, Secret>,
     /// The model's id at the provider.

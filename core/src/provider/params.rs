@@ -167,7 +167,7 @@ impl<'a> Asked<'a> {
                     self.warn("reasoning of earlier turns left out: another model wrote it");
                 }
             }
-            Amend::NoPrefill => {}
+            Amend::NoPrefill | Amend::Refresh => {}
         }
     }
 

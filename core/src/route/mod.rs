@@ -125,7 +125,7 @@ fn in_order(task: &Task, chosen: usize) -> Vec<&Arc<Model>> {
 pub(crate) fn keys(model: &Model) -> Vec<Option<Key>> {
     match &model.provider.credential {
         Credential::Keys(keys) => keys.iter().cloned().map(Some).collect(),
-        Credential::None | Credential::Missing(_) => vec![None],
+        Credential::Fetched(_) | Credential::None | Credential::Missing(_) => vec![None],
     }
 }
 

@@ -127,6 +127,11 @@ fn of(model: &Model) -> Vec<Identity> {
             let all: Vec<&Key> = keys.iter().collect();
             keys.iter().map(|key| identity(mark(&[key]), mark(&all))).collect()
         }
+        Credential::Fetched(auth) => {
+            let mut hasher = DefaultHasher::new();
+            (mark(&[]), auth).hash(&mut hasher);
+            vec![identity(hasher.finish(), hasher.finish())]
+        }
         Credential::None | Credential::Missing(_) => vec![identity(mark(&[]), mark(&[]))],
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Format, Key, Model, Task};
+use crate::credential::{Credential, sigv4};
 use crate::driver::Seat;
 use crate::provider::{self, Provider, Target};
 use crate::types::{Amend, Feature, Options, Params};
@@ -13,6 +14,8 @@ pub(super) struct ModelSeat {
     pub(super) key: Option<Key>,
     pub(super) params: Params,
     pub(super) known: Vec<Amend>,
+    /// Where its credential is fetched, if it is.
+    pub(super) credential: Option<Arc<Credential>>,
 }
 
 impl Seat for ModelSeat {
@@ -39,6 +42,7 @@ impl Seat for ModelSeat {
             base_url: &provider.base_url,
             api_version: provider.api_version.as_deref(),
             api_key: self.key.as_ref().map(|key| &key.secret),
+            token: None,
             headers: &provider.headers,
             model: &self.model.id,
             params: &self.params,
@@ -49,6 +53,15 @@ impl Seat for ModelSeat {
             resume: None,
             prefill: self.model.prefill.unwrap_or_else(|| provider::prefills(&provider.kind, &self.model.id)),
         }
+    }
+
+    fn credential(&self) -> Option<&Credential> {
+        self.credential.as_deref()
+    }
+
+    fn scope(&self) -> Option<sigv4::Scope<'_>> {
+        // The name of its service in signatures, by AWS's list of endpoints of Bedrock.
+        self.model.provider.region.as_deref().map(|region| sigv4::Scope { region, service: "bedrock" })
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-pub use http::{HeaderMap, HeaderName, HeaderValue};
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use self::reqwest::Http;
 
@@ -23,9 +23,11 @@ pub const MAX_LINE: usize = 1024 * 1024;
 /// The largest set of response headers taken, 64 KiB.
 pub const MAX_HEADERS: usize = 64 * 1024;
 
-/// A POST of JSON.
+/// A request: a POST of JSON to a provider, or whatever a service that gives out credentials wants.
 #[derive(Clone)]
 pub struct HttpRequest {
+    /// How.
+    pub method: Method,
     /// Where to.
     pub url: String,
     /// With which headers. They hold credentials and are never printed.
@@ -40,6 +42,7 @@ impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.keys().map(HeaderName::as_str).collect();
         f.debug_struct("HttpRequest")
+            .field("method", &self.method)
             .field("url", &self.url)
             .field("headers", &names)
             .field("body", &format_args!("{} bytes", self.body.len()))
@@ -119,7 +122,13 @@ mod tests {
         let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer sk-1"))]);
         let body = Bytes::from_static(b"prompt");
         let answer = HttpAnswer { status: 200, headers: headers.clone(), body: body.clone() };
-        let request = HttpRequest { url: "http://a/v1".into(), headers, body, connect_timeout: Duration::from_secs(1) };
+        let request = HttpRequest {
+            method: Method::POST,
+            url: "http://a/v1".into(),
+            headers,
+            body,
+            connect_timeout: Duration::from_secs(1),
+        };
         let printed = format!("{answer:?} {request:?}");
         assert!(printed.contains("authorization") && printed.contains("6 bytes"), "{printed}");
         assert!(!printed.contains("sk-1") && !printed.contains("prompt"), "{printed}");

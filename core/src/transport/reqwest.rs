@@ -49,7 +49,7 @@ impl Transport for Http {
         let client = self.client(request.connect_timeout);
         async move {
             let response = client?
-                .post(&request.url)
+                .request(request.method, &request.url)
                 .headers(request.headers)
                 .body(request.body)
                 .send()

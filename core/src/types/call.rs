@@ -85,6 +85,8 @@ pub enum Amend {
     StripReasoning,
     /// Ask for the continuation of a broken answer in words, since the model takes none put into its mouth.
     NoPrefill,
+    /// Ask with a newly fetched credential; the refused one is forgotten already.
+    Refresh,
 }
 
 impl Amend {

@@ -71,6 +71,7 @@ fn decode(format: Format, pieces: Vec<&[u8]>) -> Fed {
         base_url: "https://example.test",
         api_version: None,
         api_key: None,
+        token: None,
         headers: &headers,
         model: "m",
         params: &params,

@@ -26,7 +26,7 @@ use self::table::Table;
 use self::times::Times;
 use super::verdict::{Counts, Harm, verdict};
 use crate::error::ErrorKind;
-use crate::types::{self, Failure};
+use crate::types::{self, Amend, Failure};
 
 pub use self::nouns::{Change, Ended, Identity, Pause, Scope, Ticket, Vitals};
 pub(super) use self::standing::usual;
@@ -247,7 +247,12 @@ impl Health {
         if let Some(seat) = self.seats.get_mut(seat) {
             seat.last = Some((failure.kind, failure.message.chars().take(MESSAGE).collect(), now));
         }
-        let Harm { counts, cool, throttles } = verdict(failure.kind, failure.subkind).harm;
+        // A credential that is fetched anew says nothing yet of the account.
+        let harm = match failure.amend {
+            Some(Amend::Refresh) => Harm { counts: Counts::Not, cool: None, throttles: false },
+            _ => verdict(failure.kind, failure.subkind).harm,
+        };
+        let Harm { counts, cool, throttles } = harm;
         if throttles && let Some(key) = self.keys.get_mut(key) {
             key.slots.throttled(ticket.begun, now);
         }
