@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Format;
 use super::fields::Fields;
+use super::gemini;
 use super::shape::{Shape, words};
 use super::usage::{self, Counts, tokens};
 use crate::types::{ParseError, Usage, parse};
@@ -98,6 +99,7 @@ impl Answer {
         match format {
             Format::OpenAiChat => self.openai(asked),
             Format::AnthropicMessages => self.anthropic(asked),
+            Format::Gemini => gemini::body(self, asked, self.usage(asked, tokens(&self.text))),
         }
     }
 
@@ -180,6 +182,7 @@ impl Answer {
         match format {
             Format::OpenAiChat => format!("chatcmpl-{}-{}", asked.upstream, asked.n),
             Format::AnthropicMessages => format!("msg_{}_{}", asked.upstream, asked.n),
+            Format::Gemini => format!("gen_{}_{}", asked.upstream, asked.n),
         }
     }
 
@@ -211,6 +214,9 @@ impl Answer {
             (Format::AnthropicMessages, "tool_calls") => "tool_use",
             (Format::AnthropicMessages, "content_filter") => "refusal",
             (Format::AnthropicMessages, "paused") => "pause_turn",
+            (Format::Gemini, "stop" | "tool_calls" | "refusal") => "STOP",
+            (Format::Gemini, "length") => "MAX_TOKENS",
+            (Format::Gemini, "content_filter") => "SAFETY",
             (_, word) => word,
         }
     }
@@ -260,7 +266,7 @@ impl Call {
         text.chunks(ARGUMENTS_PIECE).map(|piece| piece.iter().collect()).collect()
     }
 
-    fn arguments_text(&self) -> String {
+    pub(super) fn arguments_text(&self) -> String {
         match &self.arguments {
             Value::String(text) => text.clone(),
             object => object.to_string(),

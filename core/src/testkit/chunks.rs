@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Format;
 use super::answer::{Answer, Asked, Call, SIGNATURE, now, set, stop_details};
 use super::errors::ErrorBody;
+use super::gemini;
 use super::shape::{Shape, words};
 use super::usage;
 use crate::types::Usage;
@@ -39,7 +40,7 @@ pub(super) struct Speech {
 
 impl Event {
     /// Without a name, as OpenAI sends them all.
-    fn plain(data: impl Into<String>) -> Self {
+    pub(super) fn plain(data: impl Into<String>) -> Self {
         Self { name: None, data: data.into() }
     }
 
@@ -53,9 +54,10 @@ impl Event {
     }
 
     pub(super) fn error(error: &ErrorBody, format: Format, model: &str, request_id: &str) -> Self {
-        let data = error.body(format, model, request_id).to_string();
+        let status = error.status(format).unwrap_or(500);
+        let data = error.body(format, status, model, request_id).to_string();
         match format {
-            Format::OpenAiChat => Self::plain(data),
+            Format::OpenAiChat | Format::Gemini => Self::plain(data),
             Format::AnthropicMessages => Self { name: Some("error"), data },
         }
     }
@@ -64,6 +66,7 @@ impl Event {
     pub(super) fn malformed(format: Format) -> Self {
         match format {
             Format::OpenAiChat => Self::plain(r#"{"id":"chatcmpl-"#),
+            Format::Gemini => Self::plain(r#"{"candidates": [{"con"#),
             Format::AnthropicMessages => {
                 Self { name: Some("content_block_delta"), data: r#"{"type":"content_block_"#.into() }
             }
@@ -79,7 +82,7 @@ impl Event {
 /// What is sent so that the connection is seen to live.
 pub(super) fn keep_alive(format: Format, line_end: &str) -> String {
     match format {
-        Format::OpenAiChat => format!(": keep-alive{line_end}{line_end}"),
+        Format::OpenAiChat | Format::Gemini => format!(": keep-alive{line_end}{line_end}"),
         Format::AnthropicMessages => ping().encode(line_end),
     }
 }
@@ -94,6 +97,7 @@ impl Speech {
         match format {
             Format::OpenAiChat => OpenAi::new(answer, asked, shape).speech(),
             Format::AnthropicMessages => anthropic(answer, asked, shape),
+            Format::Gemini => gemini::speech(answer, asked, shape, answer.usage(asked, shape.tokens(&answer.text))),
         }
     }
 }

@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Format;
+use super::gemini;
 use crate::types::ParseError;
 use crate::types::parse;
 
@@ -285,15 +286,17 @@ impl ErrorBody {
     /// The documented status; `None` for words that are not known.
     pub(super) fn status(&self, format: Format) -> Option<u16> {
         self.row.map(|row| match format {
-            Format::OpenAiChat => row.openai.status,
+            // Google says of a bad key that the request is wrong.
+            Format::Gemini if row.openai.code == Some("invalid_api_key") => 400,
+            Format::OpenAiChat | Format::Gemini => row.openai.status,
             Format::AnthropicMessages => row.anthropic.status,
         })
     }
 
     /// The body as `format` has it.
-    pub(super) fn body(&self, format: Format, model: &str, request_id: &str) -> Value {
+    pub(super) fn body(&self, format: Format, status: u16, model: &str, request_id: &str) -> Value {
         let mut error = match format {
-            Format::OpenAiChat => self.openai(),
+            Format::OpenAiChat | Format::Gemini => self.openai(),
             Format::AnthropicMessages => self.anthropic(),
         };
         if let Some(Value::String(message)) = error.get_mut("message") {
@@ -301,11 +304,15 @@ impl ErrorBody {
         }
         for (key, value) in &self.members {
             // Anthropic's errors have no code: there it only selects the type.
-            if format == Format::OpenAiChat || key != "code" {
+            if format != Format::AnthropicMessages || key != "code" {
                 error.insert(key.clone(), value.clone());
             }
         }
         match format {
+            Format::Gemini => {
+                let word = |key: &str| error.get(key).and_then(Value::as_str);
+                gemini::error(status, word("code"), word("message").unwrap_or_default())
+            }
             Format::OpenAiChat => json!({ "error": error }),
             Format::AnthropicMessages => {
                 json!({ "type": "error", "error": error, "request_id": request_id })

@@ -25,6 +25,7 @@ mod answer;
 mod chunks;
 mod errors;
 mod fields;
+mod gemini;
 mod http;
 mod log;
 mod script;
@@ -54,6 +55,7 @@ use self::server::Shared;
 enum Format {
     OpenAiChat,
     AnthropicMessages,
+    Gemini,
 }
 
 /// Upstreams that play a script. Dropping it closes the port and every connection.

@@ -9,9 +9,10 @@ use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::Format;
-use super::answer::{Answer, Asked};
+use super::answer::{Answer, Asked, set};
 use super::chunks::{Event, Speech};
 use super::errors::ErrorBody;
+use super::gemini;
 use super::http::{Request, Response, bodiless};
 use super::log::{Log, Ticket};
 use super::script::{Act, Content, Respond, Script, Upstream};
@@ -78,6 +79,7 @@ fn route(request: &Request) -> (&str, Endpoint, Format) {
     let ends = |tail: &str| rest == tail || rest.strip_suffix(tail).is_some_and(|r| r.ends_with('/'));
     match () {
         () if ends("chat/completions") => (name, Endpoint::Chat, Format::OpenAiChat),
+        () if gemini::called(path).is_some() => (name, Endpoint::Chat, Format::Gemini),
         () if ends("messages") => (name, Endpoint::Chat, Format::AnthropicMessages),
         () if rest == "v1/models" => (name, Endpoint::Models, guess),
         () => (name, Endpoint::Unknown, guess),
@@ -104,7 +106,12 @@ pub(super) fn plan(script: &Script, log: &Log, request: &Request) -> (Ticket, Pl
     // What comes in an outage takes no step's turn.
     let outage = (endpoint == Endpoint::Chat).then(|| upstream.outage(log.age(name))).flatten();
     let ticket = log.enter(name, request, endpoint == Endpoint::Chat && outage.is_none());
-    let body = serde_json::from_slice(&request.body).unwrap_or_default();
+    let mut body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    // The path says what other formats say in the body.
+    if let (Some((model, stream)), true) = (gemini::called(request.path()), body.is_object()) {
+        set(&mut body, "model", model);
+        set(&mut body, "stream", stream);
+    }
     let stage = Stage::new(name, ticket.n, format, body);
     if endpoint == Endpoint::Models {
         return (ticket, stage.json(200, &models(name, format)).into());
@@ -138,6 +145,7 @@ fn refused(upstream: &Upstream, request: &Request, endpoint: &Endpoint, format: 
         let given = match format {
             Format::OpenAiChat => bearer,
             Format::AnthropicMessages => request.header("x-api-key").or(bearer),
+            Format::Gemini => request.header("x-goog-api-key").or(bearer),
         };
         if given != Some(key.expose()) {
             return Some(ErrorBody::named("invalid_api_key"));
@@ -180,7 +188,7 @@ impl<'a> Stage<'a> {
 
     fn error(&self, status: Option<u16>, error: &ErrorBody) -> Response {
         let status = status.or_else(|| error.status(self.format)).unwrap_or(500);
-        let body = error.body(self.format, self.model(), &self.request_id());
+        let body = error.body(self.format, status, self.model(), &self.request_id());
         self.json(status, &body)
     }
 
@@ -193,6 +201,8 @@ impl<'a> Stage<'a> {
         let name = match self.format {
             Format::OpenAiChat => "x-request-id",
             Format::AnthropicMessages => "request-id",
+            // The id is in the body alone.
+            Format::Gemini => return response,
         };
         if let Ok(id) = HeaderValue::try_from(self.request_id()) {
             response.headers.insert(HeaderName::from_static(name), id);
@@ -208,9 +218,9 @@ impl<'a> Stage<'a> {
     }
 
     fn ends_with_assistant(&self) -> bool {
-        let messages = self.body.get("messages").and_then(Value::as_array);
+        let messages = ["messages", "contents"].iter().find_map(|key| self.body.get(*key)?.as_array());
         let role = messages.and_then(|messages| messages.last()?.get("role")?.as_str());
-        role == Some("assistant")
+        matches!(role, Some("assistant" | "model"))
     }
 
     fn respond(&self, request: &Request, respond: &Respond) -> Plan {
@@ -289,6 +299,9 @@ impl<'a> Stage<'a> {
         match () {
             () if !body.is_object() => Some("the body is not a JSON object"),
             () if !body.get("model").is_some_and(is_string) => Some("model: a string is required"),
+            () if self.format == Format::Gemini => {
+                (!body.get("contents").is_some_and(is_list)).then_some("contents is not specified")
+            }
             () if !body.get("messages").is_some_and(is_list) => Some("messages: a list that is not empty is required"),
             () if anthropic && !body.get("max_tokens").is_some_and(Value::is_u64) => {
                 Some("max_tokens: a whole number is required")
@@ -319,6 +332,7 @@ fn models(name: &str, format: Format) -> Value {
                 "id": id, "object": "model", "created": 1_735_689_600, "owned_by": name,
             })),
         }),
+        Format::Gemini => json!({ "models": ids.map(|id| json!({ "name": format!("models/{id}") })) }),
         Format::AnthropicMessages => json!({
             "data": ids.map(|id| json!({
                 "type": "model", "id": id, "display_name": id, "created_at": "2025-01-01T00:00:00Z",

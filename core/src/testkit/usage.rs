@@ -125,7 +125,8 @@ pub(super) fn tokens(text: &str) -> u64 {
 
 /// About what the request's chat and tools would count.
 fn prompt_tokens(body: &Value) -> u64 {
-    let parts = ["system", "messages", "tools"].map(|key| body.get(key).map_or(0, texts));
+    let parts =
+        ["system", "messages", "tools", "systemInstruction", "contents"].map(|key| body.get(key).map_or(0, texts));
     parts.iter().sum::<u64>().max(1)
 }
 

@@ -211,14 +211,15 @@ fn shares_that_share_nothing() {
 #[test]
 fn a_price_that_is_known_of_some() {
     let priced = "[models.c]\nuse = \"far/c\"\nprice = { input = 1, output = 2 }\n";
+    let rented = "[providers.rented]\nkind = \"openai_compatible\"\nbase_url = \"http://127.0.0.1:9/v1\"\n";
     let unknown = |place: &str, name: &str| {
         format!("tasks.t.{place}: the cost of {name} is unknown, unlike that of other candidates; set its price")
     };
     check(
-        priced,
-        r#"primary = [{ model = "c", weight = 1 }, { model = "far/e", weight = 1 }]
+        &format!("{rented}{priced}"),
+        r#"primary = [{ model = "c", weight = 1 }, { model = "rented/e", weight = 1 }]
 fallback = ["a"]"#,
-        &[&unknown("primary[1].model", "far/e")],
+        &[&unknown("primary[1].model", "rented/e")],
     );
     // What runs on a machine of one's own has none.
     check(priced, "primary = \"a\"\nfallback = [\"c\"]", &[]);
