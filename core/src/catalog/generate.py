@@ -4,12 +4,14 @@
 Usage: generate.py FOLDER
 
 FOLDER holds `models-dev.json` (models.dev, resolved to JSON) and `litellm-prices.json` (LiteLLM's price table, cut to chat
-models). models.dev is the base; models that only LiteLLM has are added. Prints where both have a price and differ. The
-same input gives the same table.
+models). models.dev is the base; models that only LiteLLM has are added. What is not said of a dated name is taken from the name
+without the date. A limit of 0 is unknown, and so is a price of 0, unless models.dev has it of a model that writes nothing but
+text. Prints where both have a price and differ. The same input gives the same table.
 """
 
 import json
 import pathlib
+import re
 import sys
 
 KINDS = {
@@ -51,18 +53,24 @@ LITELLM = {
 }
 # Members of a price, in the order of the table.
 PRICES = ("input", "output", "cache_read", "cache_write")
+LIMITS = ("context", "prompt", "output")
+DATE = re.compile(r"[-@](\d{8}|\d{4}-\d{2}-\d{2})$")
 FLAGS = (("tools", "t"), ("vision", "v"), ("json_schema", "j"), ("reasoning", "r"), ("temperature", "p"))
 
 
 def from_models_dev(model):
     limit, cost = model.get("limit", {}), model.get("cost") or {}
     modalities = model.get("modalities", {}).get("input")
+    priced = "input" in cost and "output" in cost
+    # Other output than text is paid for in other ways, which the table does not tell.
+    free = priced and not cost["input"] and not cost["output"]
+    priced = priced and not (free and model.get("modalities", {}).get("output") != ["text"])
     tiers = sorted(cost.get("tiers", []), key=lambda tier: tier["tier"]["size"])
     return {
-        "context": limit.get("context"),
-        "prompt": limit.get("input"),
-        "output": limit.get("output"),
-        "price": cost if "input" in cost and "output" in cost else None,
+        "context": limit.get("context") or None,
+        "prompt": limit.get("input") or None,
+        "output": limit.get("output") or None,
+        "price": cost if priced else None,
         "tier": (tiers[0]["tier"]["size"], tiers[0]) if tiers else None,
         "tools": model.get("tool_call"),
         "vision": None if modalities is None else "image" in modalities,
@@ -94,10 +102,10 @@ def from_litellm(model):
     endpoints = model.get("supported_endpoints") or []
     chat = not endpoints or any("chat/completions" in endpoint for endpoint in endpoints)
     return {
-        "context": model.get("max_input_tokens"),
+        "context": model.get("max_input_tokens") or None,
         "prompt": None,
-        "output": model.get("max_output_tokens"),
-        "price": base if "input" in base and "output" in base else None,
+        "output": model.get("max_output_tokens") or None,
+        "price": base if "input" in base and "output" in base and (base["input"] or base["output"]) else None,
         "tier": tier,
         # This table tells what a model can do, and is silent on what it cannot.
         "tools": model.get("supports_function_calling"),
@@ -110,6 +118,19 @@ def from_litellm(model):
     }
 
 
+def complete(models):
+    """Fills what is not said of dated names. Prices are not filled: they may differ from version to version."""
+    for (kind, name), facts in models.items():
+        plain = models.get((kind, DATE.sub("", name)))
+        if plain is None or plain is facts:
+            continue
+        for key in ("output", *(key for key, _ in FLAGS)):
+            if facts[key] is None:
+                facts[key] = plain[key]
+        if facts["context"] is None:
+            facts["context"], facts["prompt"] = plain["context"], plain["prompt"]
+
+
 def number(value):
     if value is None:
         return ""
@@ -119,7 +140,7 @@ def number(value):
 
 def row(kind, name, facts):
     price = facts["price"] or {}
-    cells = [kind, name] + [number(facts[key]) for key in ("context", "prompt", "output")]
+    cells = [kind, name] + [number(facts[key]) for key in LIMITS]
     cells += [number(price.get(key)) for key in PRICES]
     tier = facts["tier"] if facts["price"] else None
     cells.append("" if tier is None else ":".join([number(tier[0])] + [number(tier[1].get(key)) for key in PRICES]))
@@ -157,6 +178,7 @@ def main():
         if known["price"] and facts["price"] and pair[0] != pair[1]:
             differ += 1
             print(f"{kind}/{name}: models.dev {pair[0]}, LiteLLM {pair[1]}: the first counts")
+    complete(models)
     date = base["date"][:10]
     head = f"# models.dev {base['commit'][:12]} of {date}, and LiteLLM's price table where that has no such model"
     lines = sorted(row(kind, name, facts) for (kind, name), facts in models.items())

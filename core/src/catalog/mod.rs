@@ -17,6 +17,9 @@ const TABLE: &str = include_str!("models.tsv");
 /// (<https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>).
 const REGIONS: [&str; 9] = ["us.", "eu.", "apac.", "au.", "jp.", "ca.", "sa.", "us-gov.", "global."];
 
+/// What the ids of OpenAI's fine-tuned models begin with.
+const TUNED: &str = "ft:";
+
 /// What is known of a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Facts {
@@ -81,6 +84,11 @@ pub fn find(kind: &str, id: &str) -> Option<Facts> {
     if let ("openrouter", Some((name, _))) = (kind, name.rsplit_once(':')) {
         // Another way of serving it, at another price.
         return exact(kind, name).map(|facts| Facts { price: None, ..facts });
+    }
+    if let ("openai", Some(tuned)) = (kind, name.strip_prefix(TUNED)) {
+        // `ft:MODEL:ORGANIZATION:NAME:ID`, listed by the model it was made of.
+        let (model, _) = tuned.split_once(':')?;
+        return exact(kind, name.get(..TUNED.len() + model.len())?);
     }
     exact(kind, undated(name)?)
 }
@@ -170,13 +178,19 @@ mod tests {
             ("anthropic", "claude-sonnet-4-5-20991231", "claude-sonnet-4-5"),
             ("anthropic", "claude-opus-5@20991231", "claude-opus-5"),
             ("gemini", "models/gemini-2.5-pro", "gemini-2.5-pro"),
+            ("openai", "ft:gpt-4o-2024-08-06:acme:mail:8Xy2", "ft:gpt-4o-2024-08-06"),
+            ("bedrock", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0"),
         ] {
             let (found, known) = (find(kind, id).unwrap(), find(kind, known).unwrap());
             assert_eq!((found.window, found.price), (known.window, known.price), "{id}");
         }
-        for (kind, id) in
-            [("openai", "gpt-4.1-tuned"), ("openai", ""), ("nobody", "gpt-4.1"), ("azure", "my-deployment")]
-        {
+        for (kind, id) in [
+            ("openai", "ft:gpt-9:acme::1"),
+            ("openai", "gpt-4.1-tuned"),
+            ("openai", ""),
+            ("nobody", "gpt-4.1"),
+            ("azure", "my-deployment"),
+        ] {
             assert_eq!(find(kind, id), None, "{id}");
         }
         assert_eq!(find("openrouter", "openai/gpt-4.1:nitro").unwrap().price, None);
@@ -191,5 +205,21 @@ mod tests {
         assert_eq!((facts.can(Feature::Tools), facts.can(Feature::JsonSchema)), (Some(true), Some(true)));
         let opus = find("anthropic", "claude-opus-5-5").unwrap();
         assert_eq!(opus.can(Feature::Temperature), Some(false));
+    }
+
+    #[test]
+    fn a_dated_name_can_do_what_the_plain_one_can() {
+        for id in ["gpt-5-2025-08-07", "gpt-5-mini-2025-08-07", "gpt-5.1-2025-11-13"] {
+            assert_eq!(find("openai", id).unwrap().can(Feature::Temperature), Some(false), "{id}");
+        }
+    }
+
+    #[test]
+    fn nothing_unknown_stands_as_zero() {
+        for line in TABLE.lines().skip(1) {
+            assert!(!line.split('\t').skip(2).take(3).any(|limit| limit == "0"), "{line}");
+        }
+        assert_eq!(find("openrouter", "google/lyria-3-pro-preview").unwrap().price, None);
+        assert_eq!(find("openrouter", "openai/gpt-oss-20b:free").unwrap().price.map(|price| price.input), Some(0.0));
     }
 }
