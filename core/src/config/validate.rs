@@ -268,7 +268,10 @@ impl Known {
         // These formats have ways to an answer in JSON that do not depend on the model.
         let any_json = matches!(provider.format, Format::BedrockConverse | Format::CohereChat);
         let features = Feature::ALL.into_iter().filter(|feature| !(any_json && *feature == Feature::JsonSchema));
-        let responses = facts.is_some_and(|facts| facts.responses_only) && provider.format == Format::OpenAiChat;
+        // Other servers have that interface elsewhere, or not for all.
+        let offered =
+            provider.format == Format::OpenAiChat && ["openai", "azure", "xai"].contains(&provider.kind.as_str());
+        let responses = offered && facts.is_some_and(|facts| facts.responses_only);
         Self {
             api: responses.then_some(Format::OpenAiResponses),
             window: facts.and_then(|facts| facts.window),

@@ -1,4 +1,4 @@
-//! AWS keys, by the chain of AWS's own SDKs: variables, shared files, a web identity, the container's service, the
+//! AWS keys, by the chain of AWS's own SDKs: variables, shared files, the container's service, the
 //! instance's. The first that is there decides.
 
 use std::path::PathBuf;
