@@ -190,4 +190,6 @@ impl Credential {
 }
 
 #[cfg(test)]
+mod aws_tests;
+#[cfg(test)]
 mod tests;
