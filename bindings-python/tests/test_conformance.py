@@ -311,10 +311,13 @@ def event_dict(event: RouterEvent) -> dict[str, Any]:
 
 def spoken(call: dict[str, Any], answers: list[dict[str, Any] | None]) -> dict[str, Any]:
     """The call with the messages that earlier calls were answered with, where it names them."""
-    messages = call.get("messages")
+    messages: Any = call.get("messages")
     if not isinstance(messages, list):
         return call
-    said = [answers[one["answer_of"]] if isinstance(one, dict) and "answer_of" in one else one for one in messages]
+    said: list[Any] = []
+    for message in cast("list[Any]", messages):
+        number: int | None = message.get("answer_of")
+        said.append(message if number is None else answers[number])
     return {**call, "messages": said}
 
 
