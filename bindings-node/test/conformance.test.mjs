@@ -78,7 +78,7 @@ function open(config, expected, printed) {
 /** The call with the messages that earlier calls were answered with, where it names them. */
 function spoken(call, answers) {
   if (!Array.isArray(call.messages)) return call
-  return { ...call, messages: call.messages.map((one) => (one.answer_of === undefined ? one : answers[one.answer_of])) }
+  return { ...call, messages: call.messages.map((one) => (one?.answer_of === undefined ? one : answers[one.answer_of])) }
 }
 
 /** A call with its copies, and what is to be seen once after them: the replies. */

@@ -316,8 +316,8 @@ def spoken(call: dict[str, Any], answers: list[dict[str, Any] | None]) -> dict[s
         return call
     said: list[Any] = []
     for message in cast("list[Any]", messages):
-        number: int | None = message.get("answer_of")
-        said.append(message if number is None else answers[number])
+        stands_for_another = isinstance(message, dict) and "answer_of" in message
+        said.append(answers[message["answer_of"]] if stands_for_another else message)
     return {**call, "messages": said}
 
 
