@@ -60,10 +60,15 @@ impl From<Response> for Plan {
     }
 }
 
+/// How the paths of other formats' calls end: OpenAI Responses, Bedrock Converse, Cohere.
+const FOREIGN: [&str; 4] = ["responses", "converse", "converse-stream", "chat"];
+
 /// What a path asks for.
 #[derive(PartialEq)]
 enum Endpoint {
     Chat,
+    /// A call in a format of which only scripted bodies are sent.
+    Foreign,
     Models,
     Unknown,
 }
@@ -81,6 +86,7 @@ fn route(request: &Request) -> (&str, Endpoint, Format) {
         () if ends("chat/completions") => (name, Endpoint::Chat, Format::OpenAiChat),
         () if gemini::called(path).is_some() => (name, Endpoint::Chat, Format::Gemini),
         () if ends("messages") => (name, Endpoint::Chat, Format::AnthropicMessages),
+        () if FOREIGN.into_iter().any(ends) => (name, Endpoint::Foreign, Format::OpenAiChat),
         () if rest == "v1/models" => (name, Endpoint::Models, guess),
         () => (name, Endpoint::Unknown, guess),
     }
@@ -104,15 +110,17 @@ pub(super) fn plan(script: &Script, log: &Log, request: &Request) -> (Ticket, Pl
         return error(ticket, name, &problem);
     }
     // What comes in an outage takes no step's turn.
-    let outage = (endpoint == Endpoint::Chat).then(|| upstream.outage(log.age(name))).flatten();
-    let ticket = log.enter(name, request, endpoint == Endpoint::Chat && outage.is_none());
+    let asks = matches!(endpoint, Endpoint::Chat | Endpoint::Foreign);
+    let outage = asks.then(|| upstream.outage(log.age(name))).flatten();
+    let ticket = log.enter(name, request, asks && outage.is_none());
     let mut body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     // The path says what other formats say in the body.
     if let (Some((model, stream)), true) = (gemini::called(request.path()), body.is_object()) {
         set(&mut body, "model", model);
         set(&mut body, "stream", stream);
     }
-    let stage = Stage::new(name, ticket.n, format, body);
+    let mut stage = Stage::new(name, ticket.n, format, body);
+    stage.foreign = endpoint == Endpoint::Foreign;
     if endpoint == Endpoint::Models {
         return (ticket, stage.json(200, &models(name, format)).into());
     }
@@ -152,7 +160,7 @@ fn refused(upstream: &Upstream, request: &Request, endpoint: &Endpoint, format: 
         }
     }
     let allowed = match endpoint {
-        Endpoint::Chat => Method::POST,
+        Endpoint::Chat | Endpoint::Foreign => Method::POST,
         Endpoint::Models => Method::GET,
         Endpoint::Unknown => {
             let why = format!("no such path: {} {}", request.method, request.path());
@@ -171,11 +179,13 @@ struct Stage<'a> {
     n: u64,
     format: Format,
     body: Value,
+    /// It has no answers of its own.
+    foreign: bool,
 }
 
 impl<'a> Stage<'a> {
     fn new(name: &'a str, n: u64, format: Format, body: Value) -> Self {
-        Self { name, n, format, body }
+        Self { name, n, format, body, foreign: false }
     }
 
     fn request_id(&self) -> String {
@@ -298,6 +308,7 @@ impl<'a> Stage<'a> {
         let is_list = |value: &Value| value.as_array().is_some_and(|list| !list.is_empty());
         match () {
             () if !body.is_object() => Some("the body is not a JSON object"),
+            () if self.foreign => Some("at this path only bodies and errors of the script are sent"),
             () if !body.get("model").is_some_and(is_string) => Some("model: a string is required"),
             () if self.format == Format::Gemini => {
                 (!body.get("contents").is_some_and(is_list)).then_some("contents is not specified")
