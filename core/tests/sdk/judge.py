@@ -2,7 +2,7 @@
 
 Usage: python judge.py http://127.0.0.1:PORT
 
-The mock plays `script.json`. Needs the packages `openai` and `anthropic`. Prints one line per check; the first one
+The mock plays `script.json`. Needs the packages `openai`, `anthropic` and `google-genai`. Prints one line per check; the first one
 that fails ends the run with an error.
 """
 
@@ -14,6 +14,7 @@ import anthropic
 import httpx2
 import openai
 import pydantic
+from google import genai
 
 QUESTION = [{"role": "user", "content": "What is the weather in Oslo?"}]
 
@@ -175,6 +176,42 @@ def judge_anthropic_streams(root):
         raises("anthropic stream malformed", json.JSONDecodeError, final)
 
 
+def judge_gemini(root):
+    # Google's types are read strictly as they are: a member that they do not know is an error.
+    address = genai.types.HttpOptions(base_url=f"{root}/gemini", api_version="v1beta", retry_options=None)
+    client = genai.Client(api_key="unused", http_options=address)
+    asked = {"model": "gemini-judged", "contents": "What is the weather in Oslo?"}
+
+    reply = client.models.generate_content(**asked)
+    check("gemini text", reply.text, "It rains.")
+    check("gemini finish", reply.candidates[0].finish_reason, genai.types.FinishReason.STOP)
+    check("gemini model", reply.model_version, "gemini-judged")
+    usage = reply.usage_metadata
+    counts = (usage.prompt_token_count, usage.candidates_token_count, usage.cached_content_token_count)
+    check("gemini usage", counts, (12, 5, 8))
+
+    reply = client.models.generate_content(**asked)
+    call = reply.function_calls[0]
+    check("gemini tool call", (call.name, call.args), ("get_weather", {"city": "Oslo"}))
+    parts = reply.candidates[0].content.parts
+    check("gemini thought", (parts[0].thought, bool(parts[-1].thought_signature)), (True, True))
+
+    error = raises("gemini 429", genai.errors.ClientError, lambda: client.models.generate_content(**asked))
+    check("gemini 429 status", (error.code, error.status), (429, "RESOURCE_EXHAUSTED"))
+    error = raises("gemini 503", genai.errors.ServerError, lambda: client.models.generate_content(**asked))
+    check("gemini 503 status", (error.code, error.status), (503, "UNAVAILABLE"))
+
+    chunks = list(client.models.generate_content_stream(**asked))
+    parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts]
+    said = ["".join(part.text for part in parts if bool(part.thought) is thought) for thought in (True, False)]
+    check("gemini stream", said, ["The weather is asked for.", "It rains in Oslo."])
+    usage = chunks[-1].usage_metadata
+    check("gemini stream usage", (usage.candidates_token_count, usage.thoughts_token_count), (2, 3))
+    chunks = list(client.models.generate_content_stream(**asked))
+    calls = [call for chunk in chunks for call in chunk.function_calls or []]
+    check("gemini stream tool call", [(call.name, call.args) for call in calls], [("get_weather", {"city": "Oslo"})])
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
@@ -185,3 +222,4 @@ if __name__ == "__main__":
     judge_openai_streams(root)
     judge_anthropic(root)
     judge_anthropic_streams(root)
+    judge_gemini(root)
