@@ -198,6 +198,7 @@ impl<'a> Record<'a> {
         Self {
             api,
             kind: match api {
+                "ollama-native" => "ollama",
                 "other-openai-compatible" | "other-openai-responses" => record["provider"].as_str().unwrap(),
                 "anthropic-messages" => "anthropic",
                 "gemini-generate" => "gemini",
@@ -298,8 +299,9 @@ fn every_record() {
                 older += 1;
                 continue;
             }
-            let ours =
-                CHAT_FILES.contains(&record.api) || OTHER_FILES.contains(&record.api) || record.api == "vllm-chat";
+            let ours = CHAT_FILES.contains(&record.api)
+                || OTHER_FILES.contains(&record.api)
+                || ["vllm-chat", "ollama-native"].contains(&record.api);
             match value["kind"].as_str() {
                 Some("chat") if record.status < 400 => tally.note(file, &value, misread(&record)),
                 Some("error") if ours && record.status >= 400 => {
@@ -326,6 +328,12 @@ fn every_record_streamed() {
             if value["kind"] == "stream" && record.status < 400 {
                 tally.note(file, &value, streams::misread(&record));
             }
+        }
+    }
+    for value in records("errors-from-docs") {
+        let record = Record::new(&value);
+        if record.status < 400 {
+            tally.note("errors-from-docs", &value, streams::misjudged(&record));
         }
     }
     tally.finish("streams");

@@ -8,6 +8,7 @@ use locum::types::{Completion, Failure};
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Reading, reading_of};
+use crate::errors::error_inside;
 use crate::feed::{Fed, feed, feed_aws, split, words};
 use crate::{Record, Wire, bedrock, target};
 
@@ -44,6 +45,21 @@ pub(crate) fn misread(record: &Record<'_>) -> Option<String> {
         }
     }
     None
+}
+
+/// Where the decoder and the table differ about the error in a stream.
+pub(crate) fn misjudged(record: &Record<'_>) -> Option<String> {
+    let events = events(record.body);
+    let stated = events.iter().find_map(|event| {
+        let error = [&event["error"], &event["response"]["error"]].into_iter().find(|error| error.is_object())?;
+        error_inside(record.kind, &json!({"error": error}))
+    });
+    let want = stated.expect("an error among the events");
+    match decode(record, vec![record.body.as_bytes()]).result {
+        Ok(_) => Some("read as an answer".to_owned()),
+        Err(failure) if failure.kind.as_str() != want => Some(format!("got {}, want {want}", failure.kind)),
+        Err(_) => None,
+    }
 }
 
 fn decode(record: &Record<'_>, pieces: Vec<&[u8]>) -> Fed {
