@@ -34,10 +34,9 @@ async def main() -> None:
             print(f"{reply.text} — {reply.model}")
             return
         for call in reply.tool_calls:
-            name, arguments = call["function"]["name"], call["function"]["arguments"]
-            result = run(name, json.loads(arguments))
-            print(f"  {reply.model} calls {name}({arguments}) = {json.dumps(result)}")
-            chat.append({"role": "tool", "tool_call_id": call["id"], "content": json.dumps(result)})
+            result = json.dumps(run(call.name, json.loads(call.arguments)))
+            print(f"  {reply.model} calls {call.name}({call.arguments}) = {result}")
+            chat.append({"role": "tool", "tool_call_id": call.id, "content": result})
 
 
 asyncio.run(main())

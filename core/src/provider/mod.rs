@@ -27,12 +27,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-pub use self::anthropic::{Anthropic, DEFAULT_MAX_TOKENS};
-pub use self::bedrock::Bedrock;
-pub use self::cohere::Cohere;
-pub use self::gemini::Gemini;
-pub use self::openai_chat::OpenAiChat;
-pub use self::responses::Responses;
+pub use self::anthropic::{ANTHROPIC, DEFAULT_MAX_TOKENS};
+pub use self::bedrock::BEDROCK;
+pub use self::cohere::COHERE;
+pub use self::gemini::GEMINI;
+pub use self::openai_chat::OPENAI_CHAT;
+pub use self::responses::OPENAI_RESPONSES;
 pub use self::resume::prefills;
 
 use crate::transport::sse::Frame;
@@ -123,25 +123,11 @@ pub trait Decoder: Send {
     fn finish(&mut self) -> Result<Completion, Failure>;
 }
 
-/// OpenAI chat completions, of OpenAI and of every compatible server.
-pub static OPENAI_CHAT: OpenAiChat = OpenAiChat;
 /// The largest request body Anthropic takes, in bytes: 32 MB, by its documentation of errors (413).
 pub const ANTHROPIC_MAX_REQUEST: u64 = 32 * 1024 * 1024;
 
-/// Anthropic Messages.
-pub static ANTHROPIC: Anthropic = Anthropic;
-
-/// Gemini generateContent.
-pub static GEMINI: Gemini = Gemini;
-
-/// Cohere chat.
-pub static COHERE: Cohere = Cohere;
-
-/// OpenAI Responses.
-pub static OPENAI_RESPONSES: Responses = Responses;
-
-/// AWS Bedrock Converse.
-pub static BEDROCK: Bedrock = Bedrock;
+/// A request, and warnings about what could not be said in it.
+type Encoded = Result<(HttpRequest, Vec<String>), Failure>;
 
 /// A wire format.
 pub trait Provider: Send + Sync {
@@ -166,4 +152,32 @@ pub trait Provider: Send + Sync {
 
     /// Reads the stream that `head` (a successful response, its body left empty) begins.
     fn decoder(&self, target: &Target<'_>, request: &Request, head: HttpAnswer, now: u64) -> Box<dyn Decoder>;
+}
+
+/// A wire format, made of functions over data.
+#[derive(Debug, Clone, Copy)]
+pub struct Codec {
+    encode: fn(&Target<'_>, &Request) -> Encoded,
+    decode: fn(&Target<'_>, &Request, &HttpAnswer, u64) -> Result<Completion, Failure>,
+    decoder: fn(&Target<'_>, &Request, HttpAnswer, u64) -> Box<dyn Decoder>,
+}
+
+impl Provider for Codec {
+    fn encode(&self, target: &Target<'_>, request: &Request) -> Encoded {
+        (self.encode)(target, request)
+    }
+
+    fn decode(
+        &self,
+        target: &Target<'_>,
+        request: &Request,
+        answer: &HttpAnswer,
+        now: u64,
+    ) -> Result<Completion, Failure> {
+        (self.decode)(target, request, answer, now).map_err(|failure| resume::failure(target, failure))
+    }
+
+    fn decoder(&self, target: &Target<'_>, request: &Request, head: HttpAnswer, now: u64) -> Box<dyn Decoder> {
+        (self.decoder)(target, request, head, now)
+    }
 }
