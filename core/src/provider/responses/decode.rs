@@ -51,23 +51,40 @@ pub(super) fn interpret(setting: &Setting<'_>, raw: Value) -> Result<Completion,
     completion.cost = cost(&raw);
     completion.request_id = errors::request_id(&answer.headers, Some(&raw));
     completion.served_by = raw.get("model").and_then(Value::as_str).map(str::to_owned);
-    completion.state = encrypted(items);
+    completion.state = encrypted(items, &completion.tool_calls);
     completion.raw = raw;
     Ok(completion)
 }
 
-/// The items as they came, where reasoning among them can be sent back: it must be followed by what it led to.
-fn encrypted(items: &[Value]) -> Option<Value> {
-    let sealed = |item: &&Value| item.get("encrypted_content").is_some_and(|sealed| !sealed.is_null());
-    items.iter().find(sealed)?;
-    let kind = |item: &Value| item.get("type").and_then(Value::as_str).map(str::to_owned);
-    let kept =
-        items.iter().filter(|item| matches!(kind(item).as_deref(), Some("message" | "function_call")) || sealed(item));
-    let without_nulls = |item: &Value| {
-        let members = item.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-        Value::Object(members.map(|(key, value)| (key.clone(), value.clone())).collect())
-    };
-    Some(kept.map(without_nulls).collect())
+/// The items as they came, where reasoning among them can be sent back: it must be followed by what it led to. Calls that
+/// were left out stay out, for nobody will answer them; where a call of the answer has no such item, there is no such form.
+fn encrypted(items: &[Value], calls: &[ToolCall]) -> Option<Value> {
+    let sealed = |item: &Value| item.get("encrypted_content").is_some_and(|sealed| !sealed.is_null());
+    let mut kept = Vec::with_capacity(items.len());
+    let (mut thought, mut called) = (false, 0);
+    for item in items.iter().rev() {
+        let keep = match item.get("type").and_then(Value::as_str) {
+            Some("message") => true,
+            Some("function_call") => {
+                let id = item.get("call_id").and_then(Value::as_str);
+                let whole = calls.iter().any(|call| Some(call.id.as_str()) == id);
+                called += usize::from(whole);
+                whole
+            }
+            _ => sealed(item) && !kept.is_empty(),
+        };
+        if keep {
+            thought |= sealed(item);
+            kept.push(without_nulls(item));
+        }
+    }
+    kept.reverse();
+    (thought && called == calls.len()).then(|| kept.into())
+}
+
+fn without_nulls(item: &Value) -> Value {
+    let members = item.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    Value::Object(members.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
 #[derive(Default)]
@@ -183,4 +200,36 @@ pub(super) fn usage(raw: &Value) -> Option<Usage> {
         output,
         reasoning: count_at(usage, &["/output_tokens_details/reasoning_tokens"]).unwrap_or(0).min(output),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn call(id: &str) -> ToolCall {
+        ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments: "{}".to_owned() }
+    }
+
+    #[test]
+    fn reasoning_is_kept_only_before_what_it_led_to() {
+        let thought = json!({"type": "reasoning", "id": "rs", "encrypted_content": "sealed"});
+        let message = json!({"type": "message", "content": [{"type": "output_text", "text": "Yes"}]});
+        let made = |id: &str| json!({"type": "function_call", "call_id": id, "name": "f", "arguments": "{}"});
+        let custom = json!({"type": "custom_tool_call", "call_id": "b", "name": "f", "input": "x"});
+        let (a, b) = (made("a"), made("b"));
+        let kept = |items: &[&Value], calls: &[ToolCall]| {
+            encrypted(&items.iter().map(|item| (*item).clone()).collect::<Vec<_>>(), calls)
+        };
+        assert_eq!(kept(&[&thought, &a], &[call("a")]), Some(json!([thought, a])));
+        assert_eq!(kept(&[&thought, &thought, &message], &[]), Some(json!([thought, thought, message])));
+        // A call that was cut off, and the reasoning that led to it alone.
+        assert_eq!(kept(&[&thought, &a, &b], &[call("a")]), Some(json!([thought, a])));
+        assert_eq!(kept(&[&thought, &message, &thought, &b], &[]), Some(json!([thought, message])));
+        assert_eq!(kept(&[&message, &thought, &b], &[]), None);
+        assert_eq!(kept(&[&thought], &[]), None);
+        assert_eq!(kept(&[&thought, &message, &custom], &[call("b")]), None);
+        assert_eq!(kept(&[&message, &a], &[call("a")]), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! A chat as the items of Responses.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use crate::provider::history;
 use crate::provider::params::is_reasoning;
 use crate::types::{Content, Failure, Message, Part, Role};
 
-/// The longest id of a call.
+/// The longest id of a call, in characters.
 const MAX_ID: usize = 64;
 
 /// The items of a chat. Instructions stay messages, which every server takes; `instructions` some do not.
@@ -34,7 +34,12 @@ pub(super) fn items(
                 }
             }
             Role::Assistant => match history::own_turn(target, message, strip_reasoning) {
-                Some(Value::Array(own)) => items.extend(own.iter().cloned()),
+                Some(Value::Array(own)) => items.extend(own.iter().cloned().map(|mut item| {
+                    if let Some(Value::String(own)) = item.get_mut("call_id") {
+                        *own = id(own);
+                    }
+                    item
+                })),
                 _ => {
                     items.extend(said(message));
                     items.extend(message.tool_calls.iter().map(|call| {
@@ -65,11 +70,13 @@ fn said(message: &Message) -> Option<Value> {
     (!text.trim().is_empty()).then(|| json!({"role": "assistant", "content": text}))
 }
 
-/// Shorter names for ids that are too long; the same one in every request.
+/// Shorter names for ids that are too long; the same ones in every request, and none that the chat has already.
 fn short_ids(messages: &[Message]) -> BTreeMap<String, String> {
-    let calls = messages.iter().flat_map(|message| &message.tool_calls);
-    let long = calls.map(|call| &call.id).filter(|id| id.len() > MAX_ID);
-    long.enumerate().map(|(number, id)| (id.clone(), format!("call_{number}"))).collect()
+    let all: BTreeSet<&str> =
+        messages.iter().flat_map(|message| &message.tool_calls).map(|call| call.id.as_str()).collect();
+    let free = (0_u64..).map(|number| format!("call_{number}")).filter(|name| !all.contains(name.as_str()));
+    let long = all.iter().filter(|id| id.chars().count() > MAX_ID);
+    long.map(|id| (*id).to_owned()).zip(free).collect()
 }
 
 /// Text, or parts; null where nothing is said.
@@ -103,5 +110,22 @@ fn part(part: &Part) -> Result<Value, Failure> {
             Ok(Value::Object(file))
         }
         _ => Err(Failure::new(ErrorKind::Unsupported, format!("Responses has no content part of type \"{kind}\""))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::ToolCall;
+
+    #[test]
+    fn long_ids_get_names_that_no_other_call_has() {
+        let (one, two) = ("x".repeat(65), "y".repeat(65));
+        let fine = "\u{e9}".repeat(64);
+        let call = |id: &str| ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments: "{}".to_owned() };
+        let mut message = Message::user("");
+        message.tool_calls = ["call_0", &one, &fine, "call_2", &two].map(call).into();
+        let expected = [(one, "call_1".to_owned()), (two, "call_3".to_owned())];
+        assert_eq!(short_ids(&[message]), BTreeMap::from(expected));
     }
 }
