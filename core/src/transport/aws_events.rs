@@ -4,6 +4,8 @@
 //! A message is its length, the length of its headers and their checksum, the headers, the payload, and the checksum of all
 //! of it. Both checksums are CRC-32. What is damaged is refused: nothing behind it can be trusted.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::MAX_LINE;
@@ -115,7 +117,7 @@ fn message(bytes: &[u8]) -> Result<Option<(usize, Frame)>, Fault> {
     Ok(Some((length, said.frame(payload))))
 }
 
-/// What the headers say.
+/// What the headers say. Each is there once.
 #[derive(Default)]
 struct Said<'a> {
     kind: &'a str,
@@ -128,8 +130,12 @@ impl<'a> Said<'a> {
     /// Reads the headers; none where they are not well formed. Those with other values than texts are passed over.
     fn read(mut bytes: &'a [u8]) -> Option<Self> {
         let mut said = Self::default();
+        let mut names = BTreeSet::new();
         while let Some((length, rest)) = bytes.split_first() {
             let (name, rest) = rest.split_at_checked(usize::from(*length))?;
+            if !names.insert(name) {
+                return None;
+            }
             let (kind, rest) = rest.split_first()?;
             let (value, rest) = match kind {
                 0 | 1 => (&[][..], rest),
@@ -213,26 +219,81 @@ mod tests {
         (frames, None, events.is_cut())
     }
 
-    /// The published vectors: a message without anything, one with a payload, one with a header of each kind.
+    /// Vectors of the format's own readers: a message without anything, with one header, with headers of each kind
+    /// (<https://github.com/awslabs/aws-c-event-stream>, <https://github.com/boto/botocore>).
+    const GOOD: [(&str, &str); 10] = [
+        ("000000100000000005c248eb7d98c8ff", ""),
+        ("000000170000000729860158046279746502ffc2f869dc", ""),
+        ("0000001900000009710e923e0573686f727403ffffb27cb6cc", ""),
+        ("0000001d0000000d83e3f0e707696e746567657204ffffffff8b8e12eb", ""),
+        ("0000001e0000000e5d4adb8d046c6f6e6705ffffffffffffffff4bc232da", ""),
+        (
+            "000000620000005203b5cb9c013000013101013202020133030003013404000000040135050000000000000005013606\
+             000562797465730137070004757466380138080000000000000008013909303132333435363738396162636465666335\
+             3671",
+            "",
+        ),
+        ("0000001d00000000fd528c5a7b27666f6f273a27626172277dc3653936", "{'foo':'bar'}"),
+        ("0000002d0000001041c424b80a6576656e742d74797065040000a00c7b27666f6f273a27626172277d36f480a0", "{'foo':'bar'}"),
+        (
+            "0000003d0000002007fd83960c636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e7b27666f\
+             6f273a27626172277d8d9c08b1",
+            "{'foo':'bar'}",
+        ),
+        (
+            "000000cc000000af0fae64ca0a6576656e742d74797065040000a00c0c636f6e74656e742d747970650700106170706c\
+             69636174696f6e2f6a736f6e0a626f6f6c2066616c73650109626f6f6c207472756500046279746502cf086279746520\
+             62756606001449276d2061206c6974746c6520746561706f74210974696d657374616d70080000000000845fed05696e\
+             74313603002a05696e7436340500000000028757b20475756964090102030405060708090a0b0c0d0e0f107b27666f6f\
+             273a27626172277daba5f10c",
+            "{'foo':'bar'}",
+        ),
+    ];
+
+    /// Theirs of a wrong length of the headers, a changed header, a wrong length, a changed payload, and a header twice.
+    const BAD: [&str; 5] = [
+        "0000003dff00010207fd83960c636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e7b27666f\
+             6f273a27626172277d8d9c08b1",
+        "0000003d0000002007fd83960c636f6e74656e742b747970650700106170706c69636174696f6e2f6a736f6e7b27666f\
+             6f273a27626172277d8d9c08b1",
+        "0100001d00000000fd528c5a7b27666f6f273a27626172277dc3653936",
+        "0000001d00000000fd528c5a7b27666f6f273a27626172278dc3653936",
+        "00000024000000144bb982d00474657374046173646604746573740461736466f3f47563",
+    ];
+
+    /// Theirs of an error, without a payload.
+    const ERROR: &str = "0000005200000042bf23637e0d3a6d6573736167652d747970650700056572726f720b3a6572726f722d636f64650700\
+             04636f64650e3a6572726f722d6d6573736167650700076d6573736167656b6cea3d";
+
     #[test]
     fn published_vectors() {
-        let empty = hex("000000100000000005c248eb7d98c8ff");
-        assert_eq!(read(&[&empty]).0, [Frame::default()]);
-        let payload = hex("0000001d00000000fd528c5a7b27666f6f273a27626172277dc3653936");
-        assert_eq!(read(&[&payload]).0[0].data, b"{'foo':'bar'}");
-        let int32 = hex("0000002d0000001041c424b80a6576656e742d747970650400 00a00c7b27666f6f273a27626172277d36f480a0");
-        assert_eq!(read(&[&int32]).0[0].data, b"{'foo':'bar'}");
-        // The same with a wrong checksum of the prelude, and of the message.
-        let prelude = hex(
-            "0000003d00000020 07fd8396 0c636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e7b27666f6f273a27626172277d8d9c08b1",
-        );
-        let mut wrong = prelude.clone();
-        wrong[11] ^= 1;
-        assert_eq!(read(&[&wrong]).1, Some(Fault::Damaged));
-        let mut wrong = prelude.clone();
-        *wrong.last_mut().unwrap() ^= 1;
-        assert_eq!(read(&[&wrong]).1, Some(Fault::Damaged));
-        assert_eq!(read(&[&prelude]).0[0].data, b"{'foo':'bar'}");
+        let mut all = Vec::new();
+        for (vector, payload) in GOOD {
+            let sound = hex(vector);
+            all.extend_from_slice(&sound);
+            let frame = Frame { event: String::new(), data: payload.as_bytes().to_vec() };
+            assert_eq!(read(&[&sound]), (vec![frame], None, false), "{vector}");
+        }
+        assert_eq!(read(&[&all]).0.len(), GOOD.len());
+        for vector in BAD {
+            assert_eq!(read(&[&hex(vector)]), (Vec::new(), Some(Fault::Damaged), false), "{vector}");
+        }
+        let error = hex(ERROR);
+        let said: Value = serde_json::from_slice(&read(&[&error]).0[0].data).unwrap();
+        assert_eq!((said["code"].as_str(), said["message"].as_str()), (Some("code"), Some("message")));
+    }
+
+    /// Whichever byte changes, the message is refused.
+    #[test]
+    fn both_checksums_are_verified() {
+        for (vector, _) in GOOD {
+            let sound = hex(vector);
+            for at in 0..sound.len() {
+                let mut wrong = sound.clone();
+                wrong[at] ^= 1;
+                assert_eq!(read(&[&wrong]).1, Some(Fault::Damaged), "{vector} at {at}");
+            }
+        }
     }
 
     fn hex(text: &str) -> Vec<u8> {
