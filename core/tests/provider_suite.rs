@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::needless_pass_by_value)]
 
+#[path = "provider_suite/accents.rs"]
+mod accents;
 #[path = "provider_suite/answers.rs"]
 mod answers;
 #[path = "provider_suite/anything.rs"]

@@ -84,6 +84,13 @@ pub(crate) const PRESETS: [Preset; 21] = [
     Preset { base_url: None, ..local("openai_compatible", "") },
 ];
 
+impl Preset {
+    /// Whether it is a server that one runs by oneself, as its own address tells.
+    pub(super) fn is_local(&self) -> bool {
+        self.base_url.is_some_and(|url| url.starts_with("http://127.0.0.1"))
+    }
+}
+
 /// The preset of a kind.
 pub(crate) fn find(kind: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.kind == kind)

@@ -50,7 +50,9 @@ impl Framing {
     fn end(&mut self) -> Result<Option<Frame>, Failure> {
         match self {
             Self::Sse(sse) => sse.end().map_err(|TooLong| too_long()),
-            // What is not whole is nothing.
+            Self::Aws(events) if events.is_cut() => {
+                Err(Failure::new(ErrorKind::TruncatedStream, "the stream ended within a message"))
+            }
             Self::Aws(_) => Ok(None),
         }
     }

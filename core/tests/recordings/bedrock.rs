@@ -25,7 +25,7 @@ pub(crate) fn read(body: &Value, request: Option<&Value>) -> Result<Reading, &'s
     for block in blocks {
         if let Some(words) = block["text"].as_str() {
             text.push_str(words);
-        } else if block["toolUse"].is_object() {
+        } else if block["toolUse"].is_object() && block["toolUse"]["type"] != "server_tool_use" {
             let input = &block["toolUse"]["input"];
             let input = if input.is_null() { "{}".to_owned() } else { input.to_string() };
             calls.push((block["toolUse"]["name"].as_str().unwrap().to_owned(), input));

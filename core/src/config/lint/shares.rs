@@ -2,10 +2,8 @@
 
 use super::{place, primaries};
 use crate::config::policy::{Model, Task};
+use crate::config::presets::{self, Preset};
 use crate::config::problem::{Findings, Places, join};
-
-/// Kinds of servers that one runs by oneself.
-const LOCAL: [&str; 4] = ["ollama", "vllm", "llamacpp", "lmstudio"];
 
 pub(super) fn add(task: &Task, places: &Places, lints: &mut Findings) {
     let path = join("tasks", &task.name);
@@ -18,7 +16,8 @@ pub(super) fn add(task: &Task, places: &Places, lints: &mut Findings) {
         lints.add(places.find(&join(&path, "primary")), sentence);
     }
     // What runs on a machine of one's own has no price a token.
-    let unknown = |model: &Model| model.price.is_none() && !LOCAL.contains(&model.provider.kind.as_str());
+    let local = |model: &Model| presets::find(&model.provider.kind).is_some_and(Preset::is_local);
+    let unknown = |model: &Model| model.price.is_none() && !local(model);
     if task.candidates.iter().all(|model| model.price.is_none()) {
         return;
     }

@@ -1,6 +1,6 @@
 //! An answer in Bedrock Converse.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{ANSWER, by_tool};
 use crate::error::ErrorKind;
@@ -40,10 +40,27 @@ pub(super) fn interpret(setting: &Setting<'_>, raw: Value, by_tool: bool) -> Res
     })?;
     completion.usage = usage(&raw);
     completion.request_id = errors::request_id(&answer.headers, Some(&raw));
-    completion.state =
-        content.iter().any(|block| block.get("reasoningContent").is_some()).then(|| content.clone().into());
+    completion.state = thoughts(content, by_tool);
     completion.raw = raw;
     Ok(completion)
+}
+
+/// Whether a call is of a tool that AWS runs itself.
+pub(super) fn by_provider(call: &Value) -> bool {
+    call.get("type").is_some_and(|kind| kind == "server_tool_use")
+}
+
+/// The content as it came, where thoughts are in it; an answer that came as the input of a tool as the text it was taken
+/// for, since nobody will answer that call.
+fn thoughts(content: &[Value], by_tool: bool) -> Option<Value> {
+    content.iter().find(|block| block.get("reasoningContent").is_some())?;
+    let kept = content.iter().map(|block| match block.get("toolUse") {
+        Some(call) if by_tool && call.get("name").is_some_and(|name| name == ANSWER) => {
+            json!({"text": tool_call(call, 0).arguments})
+        }
+        _ => block.clone(),
+    });
+    Some(kept.collect())
 }
 
 #[derive(Default)]
@@ -64,7 +81,7 @@ impl Blocks {
             let word = |path: &str| block.pointer(path).and_then(Value::as_str);
             if let Some(text) = word("/text") {
                 blocks.text.push_str(text);
-            } else if let Some(call) = block.get("toolUse") {
+            } else if let Some(call) = block.get("toolUse").filter(|call| !by_provider(call)) {
                 let call = tool_call(call, blocks.calls.len());
                 if by_tool && call.name == ANSWER {
                     blocks.text = call.arguments;

@@ -1,7 +1,7 @@
 //! A chat as Converse takes it: system apart, turns that alternate, results of calls in the user's turn.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,10 @@ use crate::types::{Content, Failure, Message, Part, Role};
 
 /// What stands for a result that says nothing, which may not be blank.
 const EMPTY_RESULT: &str = "(no output)";
+/// What is said beside documents that come without a word.
+const DOCUMENT_TURN: &str = "(see the document)";
+/// The longest name of a document is 200 characters; this leaves room for a number.
+const MAX_NAME: usize = 190;
 
 /// A translated chat.
 #[derive(Default)]
@@ -50,11 +54,44 @@ pub(super) fn translate(
         }
     }
     turns.open_with("user", json!({"text": EMPTY_TURN}));
+    documents(&mut turns);
     if let Some(last) = turns.list.last_mut().filter(|turn| turn.role == "assistant") {
         history::trim_end(last);
     }
     chat.messages = turns.list.into_iter().map(|turn| json!({"role": turn.role, "content": turn.blocks})).collect();
     Ok(chat)
+}
+
+/// Gives the documents of the whole chat names of their own, and a turn that has nothing else a word beside them: without
+/// either, the request is refused.
+fn documents(turns: &mut Turns) {
+    let mut taken = BTreeSet::new();
+    for turn in &mut turns.list {
+        let (mut found, mut spoke) = (false, false);
+        for block in &mut turn.blocks {
+            found |= block.get("document").is_some();
+            spoke |= block.get("text").is_some();
+            name(block, &mut taken);
+            let inner = block.pointer_mut("/toolResult/content").and_then(Value::as_array_mut);
+            inner.into_iter().flatten().for_each(|block| name(block, &mut taken));
+        }
+        if found && !spoke {
+            turn.blocks.push(json!({"text": DOCUMENT_TURN}));
+        }
+    }
+}
+
+/// Changes the name of a document until no other has it, be it in other letters.
+fn name(block: &mut Value, taken: &mut BTreeSet<String>) {
+    let Some(Value::String(name)) = block.pointer_mut("/document/name") else {
+        return;
+    };
+    let own = name.clone();
+    let mut number = 2;
+    while !taken.insert(name.to_lowercase()) {
+        *name = format!("{own} ({number})");
+        number += 1;
+    }
 }
 
 fn said(message: &Message, ids: &BTreeMap<String, String>) -> Result<Vec<Value>, Failure> {
@@ -119,19 +156,24 @@ fn unsupported(what: &str) -> Failure {
 /// Bytes, or what lies in S3; nothing is fetched from elsewhere.
 fn image(url: &str) -> Result<Value, Failure> {
     if let Some((media_type, data)) = data_uri(url) {
-        let format = media_type.strip_prefix("image/").unwrap_or(media_type);
+        let format = image_format(media_type.strip_prefix("image/").unwrap_or(media_type));
         return Ok(json!({"image": {"format": format, "source": {"bytes": data}}}));
     }
     let path = url.split(['?', '#']).next().unwrap_or(url);
-    let format = match path.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()) {
-        Some(end) if end == "jpg" => "jpeg".to_owned(),
-        Some(end) => end,
-        None => "png".to_owned(),
-    };
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let format = image_format(file.rsplit_once('.').map_or("png", |(_, end)| end));
     if url.starts_with("s3://") {
         return Ok(json!({"image": {"format": format, "source": {"s3Location": {"uri": url}}}}));
     }
     Err(unsupported("takes images as data, not by address"))
+}
+
+/// One of AWS's words: `png`, `jpeg`, `gif`, `webp`.
+fn image_format(named: &str) -> String {
+    match named.to_ascii_lowercase().as_str() {
+        "jpg" => "jpeg".to_owned(),
+        format => format.to_owned(),
+    }
 }
 
 /// OpenAI's files and refusals; nothing else can be said here.
@@ -151,7 +193,7 @@ fn other(map: &Map<String, Value>) -> Result<Option<Value>, Failure> {
     Err(unsupported(&format!("has no content part of type \"{kind}\"")))
 }
 
-/// A document. Its name may hold letters, digits, spaces, hyphens and brackets alone.
+/// A document. Its name may hold letters, digits, single spaces, hyphens and brackets alone.
 fn document(media_type: &str, data: &str, name: &str) -> Value {
     let (stem, end) = name.rsplit_once('.').unwrap_or((name, ""));
     let known = ["pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"];
@@ -164,6 +206,8 @@ fn document(media_type: &str, data: &str, name: &str) -> Value {
         _ => "pdf",
     });
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '(' | ')' | '[' | ']');
-    let name: String = stem.chars().map(|c| if fine(c) { c } else { '-' }).collect();
+    let clean: String = stem.chars().map(|c| if fine(c) || c.is_whitespace() { c } else { '-' }).collect();
+    let name: String = clean.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_NAME).collect();
+    let name = if name.trim().is_empty() { "document" } else { name.trim() };
     json!({"document": {"format": format, "name": name, "source": {"bytes": data}}})
 }

@@ -51,6 +51,8 @@ enum Kind {
     Call(usize),
     /// The call whose input is the answer.
     Answer,
+    /// A call of a tool that AWS runs itself.
+    Own,
 }
 
 impl Decoder for Stream {
@@ -124,6 +126,8 @@ impl Stream {
     fn start_call(&mut self, place: u64, call: &Value, out: &mut Vec<Delta>) {
         let kind = if self.by_tool && call.get("name").is_some_and(|name| name == ANSWER) {
             Kind::Answer
+        } else if decode::by_provider(call) {
+            Kind::Own
         } else {
             let read = decode::tool_call(call, self.calls);
             out.push(Delta::ToolCall(ToolCallDelta {
@@ -158,7 +162,7 @@ impl Stream {
                     out.push(Delta::ToolCall(ToolCallDelta { index, arguments: piece, ..ToolCallDelta::default() }));
                 }
                 Kind::Answer => out.push(Delta::Text(piece)),
-                Kind::Words => {}
+                Kind::Words | Kind::Own => {}
             }
         }
         if let Some(thought) = delta.get("reasoningContent") {

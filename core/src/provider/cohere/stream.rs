@@ -18,6 +18,7 @@ pub(super) fn decoder(target: &Target<'_>, request: &Request, head: HttpAnswer, 
         plan: String::new(),
         blocks: Vec::new(),
         calls: Vec::new(),
+        citations: Vec::new(),
     })
 }
 
@@ -28,6 +29,7 @@ struct Stream {
     plan: String,
     blocks: Vec<Value>,
     calls: Vec<Value>,
+    citations: Vec<Value>,
 }
 
 impl Decoder for Stream {
@@ -55,7 +57,9 @@ impl Decoder for Stream {
             return Err(self.base.cut());
         }
         let mut message = Map::from_iter([("role".to_owned(), Value::from("assistant"))]);
-        for (key, value) in [("content", &mut self.blocks), ("tool_calls", &mut self.calls)] {
+        for (key, value) in
+            [("content", &mut self.blocks), ("tool_calls", &mut self.calls), ("citations", &mut self.citations)]
+        {
             if !value.is_empty() {
                 message.insert(key.to_owned(), std::mem::take(value).into());
             }
@@ -101,6 +105,7 @@ impl Stream {
             }
             "tool-call-start" => self.start_call(message.get("tool_calls"), out),
             "tool-call-delta" => self.add_arguments(place, message.get("tool_calls"), out),
+            "citation-start" => self.citations.extend(message.get("citations").filter(|one| one.is_object()).cloned()),
             "message-end" => {
                 restate(&mut self.body, delta);
                 out.extend(self.base.count(decode::usage(&self.body)).map(Delta::Usage));
