@@ -28,7 +28,7 @@ impl<'a> Setting<'a> {
 }
 
 /// What there is to say about a call that is none.
-pub(super) fn not_json(name: &str) -> String {
+fn not_json(name: &str) -> String {
     format!("the arguments of the call of tool {name} are not JSON")
 }
 
@@ -49,6 +49,26 @@ pub(super) struct Calls {
     pub(super) warnings: Vec<String>,
     /// The names of calls whose arguments are no JSON although the answer was not cut.
     pub(super) broken: Vec<String>,
+}
+
+impl Calls {
+    /// A call that is no call makes the answer none, unless what came of it may have been `delivered`: then it is told.
+    pub(super) fn judge(&mut self, delivered: bool) -> Result<(), String> {
+        let (Some(name), false) = (self.broken.first(), delivered) else {
+            self.warnings.extend(self.broken.iter().map(|name| format!("{}; it was left out", not_json(name))));
+            return Ok(());
+        };
+        Err(not_json(name))
+    }
+}
+
+/// What a normal stop is called that brought nothing.
+pub(super) const SILENCE: &str = "a normal stop with no text, tool call, reasoning or refusal";
+
+/// What a model is told that cannot be asked for JSON in another way.
+pub(super) fn ask_for_json(schema: Option<&Value>) -> String {
+    let shape = schema.map(|schema| format!(" It matches this JSON Schema: {schema}")).unwrap_or_default();
+    format!("Your final answer is one valid JSON value and nothing else, without a code fence.{shape}")
 }
 
 /// Tells whole calls from half-written ones. `cut` when the answer ended at a length: then a call that does not parse

@@ -93,6 +93,25 @@ pub struct Completion {
     pub raw: Value,
 }
 
+impl Completion {
+    /// What was said and why it ended; the rest is still to be filled in.
+    pub(crate) fn said(text: String, reasoning: String, tool_calls: Vec<ToolCall>, finish: Finish) -> Self {
+        Self {
+            text,
+            reasoning: Some(reasoning).filter(|reasoning| !reasoning.is_empty()),
+            tool_calls,
+            finish,
+            usage: None,
+            cost: None,
+            request_id: None,
+            served_by: None,
+            warnings: Vec::new(),
+            state: None,
+            raw: Value::Null,
+        }
+    }
+}
+
 /// Without what the model said.
 impl fmt::Debug for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

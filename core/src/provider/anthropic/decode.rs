@@ -116,10 +116,7 @@ impl Blocks {
         let full = reason == Some("model_context_window_exceeded");
         let cut = full || reason == Some("max_tokens");
         let mut calls = wire::whole_calls(self.calls, cut);
-        if let Some(name) = calls.broken.first().filter(|_| !streamed) {
-            return Err((ErrorKind::MalformedResponse, wire::not_json(name)));
-        }
-        calls.warnings.extend(calls.broken.iter().map(|name| format!("{}; it was left out", wire::not_json(name))));
+        calls.judge(streamed).map_err(|why| (ErrorKind::MalformedResponse, why))?;
         if full && self.text.is_empty() && calls.whole.is_empty() {
             let why = "the context window was full before the first word of the answer";
             return Err((ErrorKind::ContextOverflow, why.to_owned()));
@@ -134,22 +131,10 @@ impl Blocks {
         };
         let spoke = self.other || !self.text.is_empty() || !self.reasoning.is_empty();
         if unified == FinishReason::Stop && !spoke && !may_be_silent {
-            let why = "a normal stop with no text, tool call, reasoning or refusal";
-            return Err((ErrorKind::MalformedResponse, why.to_owned()));
+            return Err((ErrorKind::MalformedResponse, wire::SILENCE.to_owned()));
         }
-        Ok(Completion {
-            text: self.text,
-            reasoning: Some(self.reasoning).filter(|reasoning| !reasoning.is_empty()),
-            tool_calls: calls.whole,
-            finish: wire::finish(unified, reason),
-            usage: None,
-            cost: None,
-            request_id: None,
-            served_by: None,
-            state: None,
-            warnings: calls.warnings,
-            raw: Value::Null,
-        })
+        let completion = Completion::said(self.text, self.reasoning, calls.whole, wire::finish(unified, reason));
+        Ok(Completion { warnings: calls.warnings, ..completion })
     }
 }
 

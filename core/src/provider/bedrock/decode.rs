@@ -109,10 +109,7 @@ impl Blocks {
         let mut calls = wire::whole_calls(self.calls, cut);
         let spoke = !self.text.is_empty() || !self.reasoning.is_empty() || !calls.whole.is_empty();
         let delivered = setting.streamed && (spoke || !calls.broken.is_empty());
-        if let Some(name) = calls.broken.first().filter(|_| !delivered) {
-            return Err((ErrorKind::MalformedResponse, wire::not_json(name)));
-        }
-        calls.warnings.extend(calls.broken.iter().map(|name| format!("{}; it was left out", wire::not_json(name))));
+        calls.judge(delivered).map_err(|why| (ErrorKind::MalformedResponse, why))?;
         if full && self.text.is_empty() && calls.whole.is_empty() {
             let why = "the context window was full before the first word of the answer";
             return Err((ErrorKind::ContextOverflow, why.to_owned()));
@@ -132,23 +129,11 @@ impl Blocks {
         };
         let silent = unified == FinishReason::Stop && !spoke && !self.other;
         if silent && reason != Some("stop_sequence") && !setting.may_be_silent {
-            let why = "a normal stop with no text, tool call, reasoning or refusal";
-            return Err((ErrorKind::MalformedResponse, why.to_owned()));
+            return Err((ErrorKind::MalformedResponse, wire::SILENCE.to_owned()));
         }
         let raw_reason = reason.filter(|_| !self.answered).or(Some("end_turn")).filter(|_| reason.is_some());
-        Ok(Completion {
-            text: self.text,
-            reasoning: Some(self.reasoning).filter(|reasoning| !reasoning.is_empty()),
-            tool_calls: calls.whole,
-            finish: wire::finish(unified, raw_reason),
-            usage: None,
-            cost: None,
-            request_id: None,
-            served_by: None,
-            state: None,
-            warnings: calls.warnings,
-            raw: Value::Null,
-        })
+        let completion = Completion::said(self.text, self.reasoning, calls.whole, wire::finish(unified, raw_reason));
+        Ok(Completion { warnings: calls.warnings, ..completion })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::provider::anthropic::{self, DEFAULT_MAX_TOKENS};
 use crate::provider::body::{self, Body};
 use crate::provider::params::Asked;
 use crate::provider::stream::restate;
-use crate::provider::{Target, resume};
+use crate::provider::{Target, resume, wire};
 use crate::transport::HttpRequest;
 use crate::types::{Failure, Params, Request, ResponseFormat, Tool, ToolChoice};
 
@@ -128,8 +128,7 @@ fn instruction(asked: &mut Asked<'_>, request: &Request) -> Option<String> {
         Some(ResponseFormat::Text) | None => return None,
     };
     asked.warn("response_format became an instruction: Converse has none beside tools");
-    let shape = schema.map(|schema| format!(" It matches this JSON Schema: {schema}")).unwrap_or_default();
-    Some(format!("Your final answer is one valid JSON value and nothing else, without a code fence.{shape}"))
+    Some(wire::ask_for_json(schema))
 }
 
 /// The tools and the choice among them. A chat in which tools were called must come with tools.

@@ -76,10 +76,7 @@ fn complete(message: &Value, reason: Option<&str>, setting: &Setting<'_>) -> Res
     let mut calls = wire::whole_calls(calls.collect(), cut);
     let spoke = !text.is_empty() || !reasoning.is_empty() || !calls.whole.is_empty();
     let delivered = setting.streamed && (spoke || !calls.broken.is_empty());
-    if let Some(name) = calls.broken.first().filter(|_| !delivered) {
-        return Err((ErrorKind::MalformedResponse, wire::not_json(name)));
-    }
-    calls.warnings.extend(calls.broken.iter().map(|name| format!("{}; it was left out", wire::not_json(name))));
+    calls.judge(delivered).map_err(|why| (ErrorKind::MalformedResponse, why))?;
     let unified = match reason {
         Some("ERROR_LIMIT") if text.is_empty() && calls.whole.is_empty() => {
             let why = "the context window was full before the first word of the answer";
@@ -98,22 +95,10 @@ fn complete(message: &Value, reason: Option<&str>, setting: &Setting<'_>) -> Res
     };
     let silent = unified == FinishReason::Stop && !spoke && !other;
     if silent && reason != Some("STOP_SEQUENCE") && !setting.may_be_silent {
-        let why = "a normal stop with no text, tool call, reasoning or refusal";
-        return Err((ErrorKind::MalformedResponse, why.to_owned()));
+        return Err((ErrorKind::MalformedResponse, wire::SILENCE.to_owned()));
     }
-    Ok(Completion {
-        text,
-        reasoning: Some(reasoning).filter(|reasoning| !reasoning.is_empty()),
-        tool_calls: calls.whole,
-        finish: wire::finish(unified, reason),
-        usage: None,
-        cost: None,
-        request_id: None,
-        served_by: None,
-        state: None,
-        warnings: calls.warnings,
-        raw: Value::Null,
-    })
+    let completion = Completion::said(text, reasoning, calls.whole, wire::finish(unified, reason));
+    Ok(Completion { warnings: calls.warnings, ..completion })
 }
 
 /// Images are counted beside the text; what is billed is another count, and no usage.

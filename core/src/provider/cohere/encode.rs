@@ -6,7 +6,7 @@ use crate::error::ErrorKind;
 use crate::provider::body::{self, Body};
 use crate::provider::history;
 use crate::provider::params::{Asked, is_reasoning};
-use crate::provider::{Target, resume};
+use crate::provider::{Target, resume, wire};
 use crate::transport::HttpRequest;
 use crate::types::{Content, Failure, Message, Part, Request, ResponseFormat, Role, Tool, ToolChoice};
 
@@ -93,8 +93,7 @@ fn response_format(asked: &mut Asked<'_>, request: &Request, chat: &mut Vec<Valu
         });
     }
     asked.warn("response_format became an instruction: Cohere takes none beside tools");
-    let shape = schema.map(|schema| format!(" It matches this JSON Schema: {schema}")).unwrap_or_default();
-    let words = format!("Your final answer is one valid JSON value and nothing else, without a code fence.{shape}");
+    let words = wire::ask_for_json(schema);
     chat.insert(0, json!({"role": "system", "content": words}));
     None
 }

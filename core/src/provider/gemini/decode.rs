@@ -165,21 +165,10 @@ impl Parts {
             Some(reason) => return Err(format!("the answer ended with {reason}")),
         };
         if unified == FinishReason::Stop && !spoke && !self.other && !setting.may_be_silent {
-            return Err("a normal stop with no text, tool call, reasoning or refusal".to_owned());
+            return Err(wire::SILENCE.to_owned());
         }
-        Ok(Completion {
-            text: self.text,
-            reasoning: Some(self.reasoning).filter(|reasoning| !reasoning.is_empty()),
-            tool_calls: calls.whole,
-            finish: wire::finish(unified, reason),
-            usage: None,
-            cost: None,
-            request_id: None,
-            served_by: None,
-            state: None,
-            warnings: calls.warnings,
-            raw: Value::Null,
-        })
+        let completion = Completion::said(self.text, self.reasoning, calls.whole, wire::finish(unified, reason));
+        Ok(Completion { warnings: calls.warnings, ..completion })
     }
 }
 

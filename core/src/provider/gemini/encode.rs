@@ -7,7 +7,7 @@ use super::{history, thinking};
 use crate::provider::body::{self, Body};
 use crate::provider::params::Asked;
 use crate::provider::stream::restate;
-use crate::provider::{Target, resume};
+use crate::provider::{Target, resume, wire};
 use crate::transport::HttpRequest;
 use crate::types::{Failure, Params, Request, ResponseFormat, Tool, ToolChoice};
 
@@ -103,10 +103,7 @@ fn response_format(
     };
     if !request.tools.is_empty() && !thinking::signs(target.model) {
         asked.warn(format!("response_format became an instruction: {} takes none beside tools", target.model));
-        let shape = schema.map(|schema| format!(" It matches this JSON Schema: {schema}")).unwrap_or_default();
-        return Some(format!(
-            "Your final answer is one valid JSON value and nothing else, without a code fence.{shape}"
-        ));
+        return Some(wire::ask_for_json(schema));
     }
     config.insert("responseMimeType".to_owned(), "application/json".into());
     if let Some(schema) = schema {

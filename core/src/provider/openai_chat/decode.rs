@@ -41,7 +41,7 @@ pub(in crate::provider) fn interpret(setting: &Setting<'_>, raw: Value) -> Resul
         && !ended_at_stop_sequence(choice)
         && !setting.may_be_silent;
     if silent {
-        let why = Flaw::malformed("a normal stop with no text, tool call, reasoning or refusal");
+        let why = Flaw::malformed(wire::SILENCE);
         return Err(spent(answer, &raw, why));
     }
     completion.state = replayed(setting.kind, choice, &completion);
@@ -97,18 +97,16 @@ fn read(raw: &Value, choice: &Value, streamed: bool) -> Result<Completion, Flaw>
     let full = |reason: &str| reason == "model_context_window_exceeded";
     let cut = [reason, native].into_iter().flatten().any(|reason| is_length(reason) || full(reason));
     let refused = !words.refusal.is_empty();
-    let Calls { whole, mut warnings, broken } = wire::whole_calls(read_calls(raw, message), cut);
-    let spoke = !words.text.is_empty() || refused || !whole.is_empty();
-    let delivered = streamed && (spoke || !words.reasoning.is_empty() || !broken.is_empty());
-    if let Some(name) = broken.first().filter(|_| !delivered) {
-        return Err(Flaw::malformed(wire::not_json(name)));
-    }
-    let unified = match unify(reason, native, !whole.is_empty(), refused, spoke) {
-        Ok(_) if !broken.is_empty() => FinishReason::Error,
+    let mut calls = wire::whole_calls(read_calls(raw, message), cut);
+    let spoke = !words.text.is_empty() || refused || !calls.whole.is_empty();
+    let delivered = streamed && (spoke || !words.reasoning.is_empty() || !calls.broken.is_empty());
+    calls.judge(delivered).map_err(Flaw::malformed)?;
+    let unified = match unify(reason, native, !calls.whole.is_empty(), refused, spoke) {
+        Ok(_) if !calls.broken.is_empty() => FinishReason::Error,
         Err(flaw) if delivered && flaw.kind == ErrorKind::MalformedResponse => FinishReason::Error,
         unified => unified?,
     };
-    warnings.extend(broken.iter().map(|name| format!("{}; it was left out", wire::not_json(name))));
+    let Calls { whole, mut warnings, .. } = calls;
     warnings.extend(filter_warnings(raw, choice));
     let others = raw.get("choices").and_then(Value::as_array).map_or(0, Vec::len);
     if others > 1 {
@@ -116,19 +114,9 @@ fn read(raw: &Value, choice: &Value, streamed: bool) -> Result<Completion, Flaw>
     }
     let mut text = words.text;
     text.push_str(&words.refusal);
-    Ok(Completion {
-        text,
-        reasoning: Some(words.reasoning).filter(|reasoning| !reasoning.is_empty()),
-        tool_calls: whole,
-        finish: wire::finish(unified, reason),
-        usage: usage::usage(raw),
-        cost: usage::cost(raw),
-        request_id: None,
-        served_by: word(raw, "model").map(str::to_owned),
-        state: None,
-        warnings,
-        raw: Value::Null,
-    })
+    let completion = Completion::said(text, words.reasoning, whole, wire::finish(unified, reason));
+    let (usage, cost) = (usage::usage(raw), usage::cost(raw));
+    Ok(Completion { usage, cost, served_by: word(raw, "model").map(str::to_owned), warnings, ..completion })
 }
 
 fn word<'a>(value: &'a Value, key: &str) -> Option<&'a str> {

@@ -130,10 +130,7 @@ impl Said {
         let refused = !self.refusal.is_empty();
         let spoke = !self.text.is_empty() || refused || !calls.whole.is_empty() || !self.reasoning.is_empty();
         let delivered = setting.streamed && (spoke || !calls.broken.is_empty());
-        if let Some(name) = calls.broken.first().filter(|_| !delivered) {
-            return Err(wire::not_json(name));
-        }
-        calls.warnings.extend(calls.broken.iter().map(|name| format!("{}; it was left out", wire::not_json(name))));
+        calls.judge(delivered)?;
         let unified = match (status, detail) {
             (Some("incomplete"), Some("content_filter")) => FinishReason::ContentFilter,
             _ if cut => FinishReason::Length,
@@ -146,21 +143,15 @@ impl Said {
             _ => FinishReason::Stop,
         };
         if unified == FinishReason::Stop && !spoke && !self.other && !setting.may_be_silent {
-            return Err("a normal stop with no text, tool call, reasoning or refusal".to_owned());
+            return Err(wire::SILENCE.to_owned());
         }
-        Ok(Completion {
-            text: self.text + &self.refusal,
-            reasoning: Some(self.reasoning.join(BETWEEN)).filter(|reasoning| !reasoning.is_empty()),
-            tool_calls: calls.whole,
-            finish: wire::finish(unified, detail.or(status)),
-            usage: None,
-            cost: None,
-            request_id: None,
-            served_by: None,
-            state: None,
-            warnings: calls.warnings,
-            raw: Value::Null,
-        })
+        let completion = Completion::said(
+            self.text + &self.refusal,
+            self.reasoning.join(BETWEEN),
+            calls.whole,
+            wire::finish(unified, detail.or(status)),
+        );
+        Ok(Completion { warnings: calls.warnings, ..completion })
     }
 }
 
