@@ -55,6 +55,8 @@ export interface Message {
   name?: string
   tool_calls?: readonly ToolCall[]
   tool_call_id?: string
+  /** As it came in `reply.message`. */
+  reasoning_state?: unknown
 }
 
 /** The answer as the message to append to the chat. */
@@ -62,6 +64,8 @@ export interface AssistantMessage {
   role: 'assistant'
   content: string | null
   tool_calls?: ToolCall[]
+  /** Reasoning that the model wants back unchanged. It is sent to that model alone; others are sent the words and calls. */
+  reasoning_state?: unknown
 }
 
 /** A function that the model may call, as OpenAI chat writes it, or bare. */
@@ -161,6 +165,8 @@ export interface Config {
   /** Not needed for a known kind with its usual environment variable. */
   providers?: Readonly<Record<string, EitherCase<ProviderConfig>>>
   models?: Readonly<Record<string, EitherCase<ModelConfig>>>
+  /** How `locum serve` offers the tasks over HTTP. */
+  serve?: object
   tasks: Readonly<Record<string, EitherCase<TaskConfig>>>
 }
 
@@ -169,6 +175,20 @@ export interface ProviderConfig {
   /** Taken from the name where that is a known kind. */
   kind?: string
   baseUrl?: string
+  /** Which of OpenAI's interfaces its models are asked by. */
+  api?: 'chat' | 'responses'
+  /** The AWS region. */
+  region?: string
+  /** The Google Cloud project. */
+  project?: string
+  /** The location in Google Cloud. */
+  location?: string
+  /** The version of Azure's API, which selects its older addresses. */
+  apiVersion?: string
+  /** Where its credential comes from. */
+  auth?: 'key' | 'aws'
+  /** The profile of AWS's shared files to take the keys from. */
+  profile?: string
   /** `env:NAME`, `file:PATH`, or the key itself. */
   apiKey?: string
   /** Several keys, in the order in which they are used. */
@@ -180,21 +200,39 @@ export interface ProviderConfig {
   connectTimeoutMs?: number
 }
 
+/** Something that not every model can do. */
+export type Ability = 'tools' | 'vision' | 'json_schema' | 'temperature'
+
+/** USD for a million tokens. */
+export interface Price {
+  input: number
+  output: number
+  cachedInput?: number
+  cacheWrite?: number
+}
+
 /** An alias: a model with its parameters. */
 export interface ModelConfig extends Params {
   /** `provider/model`. */
   use: string
+  /** Which of OpenAI's interfaces it is asked by. */
+  api?: 'chat' | 'responses'
   timeoutMs?: number
   /** How long the first content of a stream may take. */
   firstTokenMs?: number | 'auto'
   /** USD for a million tokens. */
-  price?: EitherCase<{ input: number; output: number; cachedInput?: number; cacheWrite?: number }>
+  price?: EitherCase<Price & { tier?: EitherCase<Price & { above: number }> }>
   /** How long a stream may bring nothing. */
   idleMs?: number
   /** Whether the model continues an assistant message at the end of the chat, for `onBreak: 'resume'`. */
   prefill?: boolean
   contextWindow?: number
-  lacks?: readonly ('tools' | 'vision' | 'json_schema')[]
+  /** The most tokens of an answer. */
+  maxOutput?: number
+  /** What it cannot do. */
+  lacks?: readonly Ability[]
+  /** What it can do, whatever is known of it. */
+  supports?: readonly Ability[]
   extraBody?: object
 }
 

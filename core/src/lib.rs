@@ -15,7 +15,7 @@
 //!
 //! [tasks.support_chat]
 //! primary = "openai/gpt-4.1"
-//! fallback = ["anthropic/claude-sonnet-4-5"]
+//! fallback = ["anthropic/claude-sonnet-4-6"]
 //! max_latency_ms = 8000
 //! ```
 //!
@@ -146,7 +146,7 @@
 //!         "main": {"kind": "openai", "base_url": mock.url("main"), "api_key": "test"},
 //!         "spare": {"kind": "anthropic", "base_url": mock.url("spare"), "api_key": "test"},
 //!     },
-//!     "tasks": {"support_chat": {"primary": "main/gpt-4.1", "fallback": ["spare/claude-sonnet-4-5"]}},
+//!     "tasks": {"support_chat": {"primary": "main/gpt-4.1", "fallback": ["spare/claude-sonnet-4-6"]}},
 //! }))?;
 //! let reply = router.complete("support_chat", "My invoice is wrong").await?;
 //! assert!(reply.fallback_used);

@@ -17,6 +17,8 @@ mod feed;
 mod requests;
 #[path = "provider_suite/spoken.rs"]
 mod spoken;
+#[path = "provider_suite/spoken_events.rs"]
+mod spoken_events;
 #[path = "provider_suite/streams.rs"]
 mod streams;
 #[path = "provider_suite/streams_asked.rs"]

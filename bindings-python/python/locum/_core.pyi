@@ -44,7 +44,10 @@ class Reply:
         """Visible reasoning."""
     @property
     def message(self) -> dict[str, Any]:
-        """The answer as the assistant message to append to the chat."""
+        """The answer as the assistant message to append to the chat.
+
+        Where the model wants its reasoning back unchanged, it has a member ``reasoning_state``, which is sent to that model alone.
+        """
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """Tools the model wants called."""

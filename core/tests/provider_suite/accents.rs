@@ -6,7 +6,7 @@ use locum::transport::sse::Frame;
 use locum::types::{Completion, Request};
 use serde_json::{Value, json};
 
-use crate::spoken::frame;
+use crate::spoken_events::frame;
 use crate::{Format, Setup, asking, headers, request};
 
 fn written(codec: &dyn Provider, setup: &Setup, asked: &Request) -> Value {

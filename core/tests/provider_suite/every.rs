@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::anything::any_json;
 use crate::feed::words;
-use crate::spoken::{End, Said, WIRES, Wire, frame};
+use crate::spoken::{End, Said, WIRES, Wire};
+use crate::spoken_events::frame;
 use crate::{Setup, asking, call, further, headers, request};
 
 fn setup(wire: Wire) -> Setup {
