@@ -149,15 +149,23 @@ fn two_keys_on_one_line_have_two_variables() {
 }
 
 #[test]
-fn providers_without_a_wire_format_are_told() {
+fn providers_that_cannot_be_converted_are_told() {
     let (policy, text, stderr) = converted(
         "clouds",
         "model_list:\n- {model_name: chat, litellm_params: {model: azure/dep, api_base: x, api_key: sk-azure}}\n\
          - {model_name: chat, litellm_params: {model: openai/a}}\n- {model_name: rock, litellm_params: {model: bedrock/b}}\n\
-         - {model_name: g, litellm_params: {model: gemini/c}}\n- {model_name: v, litellm_params: {model: vertex_ai/d}}\n",
+         - {model_name: g, litellm_params: {model: gemini/c}}\n- {model_name: v, litellm_params: {model: vertex_ai/d}}\n\
+         - {model_name: f, litellm_params: {model: fireworks_ai/accounts/fireworks/models/m}}\n\
+         - {model_name: w, litellm_params: {model: watsonx/m}}\n",
     );
-    assert_eq!((policy.tasks.len(), names(&policy, "chat")), (1, vec!["openai/a".to_owned()]));
-    for (line, name) in [(2, "azure/dep"), (4, "bedrock/b"), (5, "gemini/c"), (6, "vertex_ai/d")] {
+    assert_eq!((policy.tasks.len(), names(&policy, "chat")), (3, vec!["openai/a".to_owned()]));
+    assert_eq!(names(&policy, "g"), ["gemini/c"]);
+    assert_eq!(names(&policy, "f"), ["fireworks/accounts/fireworks/models/m"]);
+    assert!(
+        stderr.contains("after docs/providers") && stderr.contains("no wire format for this provider;"),
+        "{stderr}"
+    );
+    for (line, name) in [(2, "azure/dep"), (4, "bedrock/b"), (6, "vertex_ai/d"), (8, "watsonx/m")] {
         let told =
             |text: &str| text.lines().any(|at| at.contains(&format!("clouds.yaml:{line}:")) && at.contains(name));
         assert!(told(&text) && told(&stderr), "{name}: {text}");

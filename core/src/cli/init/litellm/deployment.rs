@@ -5,7 +5,7 @@ use super::Notes;
 use super::params::{self, Keys};
 
 /// A provider's prefix in a model's name, and the kind it is here.
-const PREFIXES: [(&str, &str); 16] = [
+const PREFIXES: [(&str, &str); 22] = [
     ("openai", "openai"),
     ("anthropic", "anthropic"),
     ("groq", "groq"),
@@ -22,7 +22,16 @@ const PREFIXES: [(&str, &str); 16] = [
     ("openai_like", "openai_compatible"),
     ("litellm_proxy", "openai_compatible"),
     ("llamafile", "openai_compatible"),
+    ("gemini", "gemini"),
+    ("cohere", "cohere"),
+    ("cohere_chat", "cohere"),
+    ("fireworks_ai", "fireworks"),
+    ("cerebras", "cerebras"),
+    ("perplexity", "perplexity"),
 ];
+
+/// Providers that are known here, but whose place and credentials LiteLLM tells in ways of its own.
+const PLACED: [&str; 3] = ["azure", "bedrock", "vertex_ai"];
 
 /// One deployment of a model group.
 pub(super) struct Deployment {
@@ -118,8 +127,13 @@ fn blank(node: &Node, place: &str, notes: &mut Notes<'_>) -> Option<Deployment> 
     };
     let own = params.get("custom_llm_provider").and_then(Node::text);
     let Some((kind, model)) = provider(full, own) else {
-        let what = "left out: no wire format for this provider yet; if it has an OpenAI-compatible address, write it as kind \
-                    \"openai_compatible\" with base_url";
+        let named = own.or_else(|| full.split_once('/').map(|(prefix, _)| prefix)).unwrap_or_default();
+        let what = if PLACED.contains(&named) {
+            "left out: where it is and how it lets in must be written by hand, after docs/providers"
+        } else {
+            "left out: no wire format for this provider; if it has an OpenAI-compatible address, write it as kind \
+             \"openai_compatible\" with base_url"
+        };
         notes.add(params, &format!("{place}.litellm_params.model ({full})"), what);
         return None;
     };
