@@ -16,7 +16,7 @@ function members(name) {
   return above ? `${body}\n${members(above)}` : body
 }
 
-for (const name of ['ProviderConfig', 'ModelConfig', 'TaskConfig']) {
+for (const name of ['ProviderConfig', 'ModelConfig', 'TaskConfig', 'AcceptConfig']) {
   test(`${name} names every key`, () => {
     const known = members(name)
     const keys = Object.keys(schema.$defs[name].properties)

@@ -82,10 +82,10 @@ export class Router {
    * the platform made it (`AbortError`, or `TimeoutError` by `AbortSignal.timeout`), else with Locum's `AbortError`,
    * whose `reason` is what was given to `abort()`.
    *
-   * @param messages OpenAI chat messages, or one string
+   * @param messages OpenAI chat messages, or one string; none where the task's prompt says it all
    * @throws {LocumError} of the class that fits its kind
    */
-  async complete(task: string, messages: string | readonly Message[], options?: Options | null): Promise<Reply> {
+  async complete(task: string, messages?: string | readonly Message[] | null, options?: Options | null): Promise<Reply> {
     const { request, signal, task: name } = ask(task, messages, options)
     return read(await send(this.#handle, request, signal), signal, name)
   }
@@ -100,7 +100,7 @@ export class Router {
    *
    * @param messages OpenAI chat messages, or one string; what is changed in them later has no effect
    */
-  stream(task: string, messages: string | readonly Message[], options?: StreamOptions | null): Stream {
+  stream(task: string, messages?: string | readonly Message[] | null, options?: StreamOptions | null): Stream {
     return new Stream(new Source(() => this.#handle, task, messages, options))
   }
 
@@ -128,7 +128,7 @@ export class Router {
    * @param messages OpenAI chat messages, or one string
    * @throws {LocumError} as the call itself would before it asks anybody: unknown task, wrong options, input too long
    */
-  explain(task: string, messages: string | readonly Message[], options?: Options | null): Explanation {
+  explain(task: string, messages?: string | readonly Message[] | null, options?: Options | null): Explanation {
     const { request } = ask(task, messages, options)
     const { explanation: wire, error } = JSON.parse(this.#handle.explain(request)) as Wire
     if (error) throw errorOf(error)
@@ -169,7 +169,7 @@ let byDefault: Router | undefined
  * Completes `messages` as `task` says, with the router of the default configuration: the file that `LOCUM_CONFIG` names, else
  * `./locum.toml`. It is read with the first call.
  */
-export async function complete(task: string, messages: string | readonly Message[], options?: Options | null): Promise<Reply> {
+export async function complete(task: string, messages?: string | readonly Message[] | null, options?: Options | null): Promise<Reply> {
   return await defaultRouter().complete(task, messages, options)
 }
 
@@ -177,7 +177,7 @@ export async function complete(task: string, messages: string | readonly Message
  * Streams the answer to `messages`, with the router of the default configuration. That is read with the first call or the
  * first event, and what is wrong with it is thrown then.
  */
-export function stream(task: string, messages: string | readonly Message[], options?: StreamOptions | null): Stream {
+export function stream(task: string, messages?: string | readonly Message[] | null, options?: StreamOptions | null): Stream {
   return new Stream(new Source(() => handleOf(defaultRouter()), task, messages, options))
 }
 

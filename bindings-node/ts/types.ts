@@ -142,6 +142,8 @@ export interface CommonOptions extends Params {
   tools?: readonly Tool[] | null
   toolChoice?: ToolChoice | null
   responseFormat?: ResponseFormat | null
+  /** What fills in the task's prompt, by name. */
+  variables?: Readonly<Record<string, unknown>> | null
   /** Tightens the task's deadline, never loosens it. Milliseconds. */
   timeoutMs?: number | null
   /** Pins one of the task's candidates: an alias or `provider/model`. */
@@ -236,6 +238,28 @@ export interface ModelConfig extends Params {
   extraBody?: object
 }
 
+/** What an answer must be; any other is not delivered, and the next candidate is asked. */
+export interface AcceptConfig {
+  /** Whether it must say more than white space. */
+  nonEmpty?: boolean
+  /** Whether it must not be cut at the token limit. */
+  notTruncated?: boolean
+  minChars?: number
+  maxChars?: number
+  /** What must match somewhere in it, in the syntax of Rust's `regex`. */
+  regex?: string
+  /** The path of a file with a JSON Schema, or the schema itself. */
+  jsonSchema?: string | object
+}
+
+/** Templates that the `variables` of a call fill in: texts, or `file:PATH`. */
+export interface PromptParts {
+  /** The system message before all others. */
+  system?: string
+  /** The user message behind all others. */
+  user?: string
+}
+
 /** A kind of work, and who does it. */
 export interface TaskConfig extends Params {
   /** An alias or `provider/model`; or several that share the work by their weights. */
@@ -255,6 +279,11 @@ export interface TaskConfig extends Params {
   retries?: number
   maxRetryWaitMs?: number
   fallbackOn?: readonly ('content_filter' | 'refusal' | 'invalid_output' | 'length')[]
+  accept?: EitherCase<AcceptConfig>
+  /** Whether a candidate whose answer is not accepted is told why and asked again, once. */
+  reask?: 0 | 1
+  /** What is said beside the messages of a call; for single candidates, in a way of their own. */
+  prompt?: PromptParts & { models?: Readonly<Record<string, PromptParts>> }
   strict?: readonly ('auth' | 'permission')[]
   dropUnsupported?: boolean
   /** How providers are asked for answers that are wanted whole. */

@@ -107,11 +107,18 @@ struct Inner {
     attempts: Vec<Attempt>,
     warnings: Vec<String>,
     problems: Vec<String>,
+    /// The option or the member of a message that is wrong.
+    param: Option<String>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self::from_failure(Failure::new(kind, message))
+    }
+
+    /// The option or the member of a message that is wrong, where the call itself is.
+    pub(crate) fn param(&self) -> Option<&str> {
+        self.0.param.as_deref()
     }
 
     pub(crate) fn from_failure(failure: Failure) -> Self {
@@ -122,6 +129,7 @@ impl Error {
             attempts: Vec::new(),
             warnings: Vec::new(),
             problems: Vec::new(),
+            param: None,
         }))
     }
 
@@ -326,6 +334,8 @@ impl std::error::Error for Error {}
 
 impl From<ParseError> for Error {
     fn from(error: ParseError) -> Self {
-        Self::new(ErrorKind::InvalidRequest, error.to_string())
+        let mut wrong = Self::new(ErrorKind::InvalidRequest, error.to_string());
+        wrong.0.param = Some(error.path);
+        wrong
     }
 }

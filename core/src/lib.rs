@@ -171,6 +171,7 @@
 // The library is silent; only the command speaks.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod accept;
 pub mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -181,6 +182,7 @@ mod error;
 pub mod ladder;
 mod observe;
 mod openai;
+pub mod prompt;
 pub mod provider;
 mod route;
 mod router;

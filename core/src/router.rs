@@ -1,5 +1,6 @@
 //! The handle users hold. It calls the other modules in the order of a request and decides nothing itself.
 
+mod asked;
 mod call;
 mod credentials;
 mod explain;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
+use self::asked::Asked;
 pub use self::call::Call;
 pub use self::fetch::Body;
 use self::fetch::Late;
@@ -25,6 +27,7 @@ use self::seat::{ModelSeat, params};
 pub use self::stream::{EventStream, TextStream};
 use self::watch::{Calls, teller};
 
+use crate::accept::Contract;
 use crate::config::{Policy, Sharing, Task};
 use crate::credential::Credential;
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
@@ -35,7 +38,7 @@ use crate::route::{Choice, Route, estimate, route};
 use crate::state::{Members, State};
 use crate::transport::{Http, Transport};
 use crate::types::parse::did_you_mean;
-use crate::types::{Amend, Attempt, FallbackOn, Messages, Options, Outcome, ParseError, Reply, Request, Upstream};
+use crate::types::{Amend, Attempt, FallbackOn, Messages, Options, Outcome, ParseError, Reply, Upstream};
 
 /// Completes tasks. Cheap to clone; clones share connections and what was learned.
 #[derive(Clone)]
@@ -218,37 +221,31 @@ impl Router {
         let blamed = |error: Error| error.with_task(&task.name);
         let (messages, options) =
             messages.and_then(|messages| Ok((messages, options?))).map_err(|error| blamed(error.into()))?;
-        check(&messages, &options, live.is_some()).map_err(|error| blamed(error.into()))?;
+        check(&options, live.is_some()).map_err(|error| blamed(error.into()))?;
         self.check_extra_body(&options).map_err(blamed)?;
-        let request = Request {
-            messages: messages.0,
-            tools: options.tools.clone(),
-            tool_choice: options.tool_choice.clone(),
-            response_format: options.response_format.clone(),
-            extra_body: options.extra_body.clone(),
-            idempotency_key: options.idempotency_key.clone(),
-        };
+        let asked = Asked::new(&task, messages, &options).map_err(|error| blamed(error.into()))?;
+        let request = &asked.request;
         let Inner { policy, members, .. } = &*self.inner;
         let Route { task: taker, choices, warnings } =
-            route(policy, &task, &request, &options, seed()).map_err(blamed)?;
+            route(policy, &task, request, &options, seed()).map_err(blamed)?;
         let choices: Arc<[Choice]> = choices.into();
         let counted = counted || choices.iter().any(|choice| choice.model.price.is_some());
-        let tokens = if counted { estimate(&request) } else { 0 };
+        let tokens = if counted { estimate(request) } else { 0 };
         let breaker = policy.breaker;
         let facts =
-            Facts { task: &taker, breaker, choices: &choices, options: &options, request: &request, tokens, live };
+            Facts { called: &task, task: &taker, breaker, choices: &choices, options: &options, request, tokens, live };
         let plan = plan(&facts, members);
-        Ok(Prepared { task, taker, choices, warnings, plan, request, options, cancelled })
+        Ok(Prepared { task, taker, choices, warnings, plan, asked, options, cancelled })
     }
 
     /// A call, ready to run. `live` when its answer is handed on as it comes.
     fn start(&self, call: Call, live: Option<Live>) -> Result<Started, Error> {
-        let Prepared { task, taker, choices, warnings, plan, request, options, cancelled } =
+        let Prepared { task, taker, choices, warnings, plan, asked, options, cancelled } =
             self.prepare(call, live, false)?;
         let Inner { transport, members, watchers, calls, .. } = &*self.inner;
         let job = Job {
-            seats: choices.iter().map(|choice| self.seat(&taker, choice, &options)).collect(),
-            request: Arc::new(request),
+            seats: choices.iter().map(|choice| self.seat(&taker, choice, &options, &asked)).collect(),
+            contract: Contract::new(options.response_format, task.accept.as_ref()),
             transport: Arc::clone(transport),
             upstream: plan.upstream,
             show: Show {
@@ -284,7 +281,7 @@ impl Router {
         }
     }
 
-    fn seat(&self, task: &Task, choice: &Choice, options: &Options) -> Arc<dyn Seat> {
+    fn seat(&self, task: &Task, choice: &Choice, options: &Options, asked: &Asked) -> Arc<dyn Seat> {
         let model = choice.model.clone();
         let rejected = self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner);
         let learned = rejected.get(&model.name()).into_iter().flatten();
@@ -293,7 +290,8 @@ impl Router {
         let params = params(task, &model, options);
         known.extend(seat::limits(task, &model, &params));
         let credential = self.inner.credentials.get(&model.provider.name).cloned();
-        Arc::new(ModelSeat { params, key: choice.key.clone(), known, credential, model })
+        let request = asked.of(&model);
+        Arc::new(ModelSeat { request, params, key: choice.key.clone(), known, credential, model })
     }
 
     fn conclude(&self, started: &Started, report: Report) -> Result<Reply, Error> {
@@ -379,7 +377,7 @@ struct Prepared {
     choices: Arc<[Choice]>,
     warnings: Vec<String>,
     plan: Plan,
-    request: Request,
+    asked: Asked,
     options: Options,
     cancelled: BoxFuture<'static, ()>,
 }
@@ -394,11 +392,10 @@ struct Started {
     warnings: Vec<String>,
 }
 
-/// What is wrong with a call that is well-formed.
-fn check(messages: &Messages, options: &Options, live: bool) -> Result<(), ParseError> {
+/// What is wrong with options that are well-formed.
+fn check(options: &Options, live: bool) -> Result<(), ParseError> {
     let wrong = |option: &str, problem: &str| Err(ParseError::new(option, problem));
     match options {
-        _ if messages.0.is_empty() => wrong("messages", "empty: at least one message is needed"),
         Options { upstream: Some(Upstream::Unary), .. } if live => {
             wrong("upstream", "a stream comes from a stream; unary is for whole answers")
         }

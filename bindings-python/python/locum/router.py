@@ -61,13 +61,14 @@ class Router:
     async def complete(
         self,
         task: str,
-        messages: Messages,
+        messages: Messages | None = None,
         *,
         customer: str | None = None,
         metadata: Mapping[str, str] | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
         tool_choice: str | Mapping[str, Any] | None = None,
         response_format: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
         max_output_tokens: int | None = None,
@@ -89,13 +90,14 @@ class Router:
         Args:
             task: A task of the configuration.
             messages: OpenAI chat messages as dicts, dataclasses or pydantic models; or one string for a single
-                message of the user.
+                message of the user. May be left out where the task's prompt says it all.
             customer: For whom the call is made.
             metadata: Free labels of the call.
             tools: Functions the model may call, as OpenAI writes them.
             tool_choice: ``auto``, ``none``, ``required``, or an object naming a function.
             response_format: ``{"type": "json_object"}`` or a JSON Schema, as OpenAI writes them; the answer is then
-                in ``reply.parsed``.
+                in ``reply.parsed``, where it is what was asked for.
+            variables: What fills in the task's prompt, by name.
             temperature: 0 is the most likely answer; the upper end depends on the provider.
             top_p: Nucleus sampling, 0 to 1.
             max_output_tokens: The most tokens the answer may have, reasoning included.
@@ -122,6 +124,7 @@ class Router:
                 "tools": tools,
                 "tool_choice": tool_choice,
                 "response_format": response_format,
+                "variables": variables,
                 "temperature": temperature,
                 "top_p": top_p,
                 "max_output_tokens": max_output_tokens,
@@ -146,13 +149,14 @@ class Router:
     def complete_sync(
         self,
         task: str,
-        messages: Messages,
+        messages: Messages | None = None,
         *,
         customer: str | None = None,
         metadata: Mapping[str, str] | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
         tool_choice: str | Mapping[str, Any] | None = None,
         response_format: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
         max_output_tokens: int | None = None,
@@ -180,6 +184,7 @@ class Router:
                 "tools": tools,
                 "tool_choice": tool_choice,
                 "response_format": response_format,
+                "variables": variables,
                 "temperature": temperature,
                 "top_p": top_p,
                 "max_output_tokens": max_output_tokens,
@@ -199,13 +204,14 @@ class Router:
     def stream(
         self,
         task: str,
-        messages: Messages,
+        messages: Messages | None = None,
         *,
         customer: str | None = None,
         metadata: Mapping[str, str] | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
         tool_choice: str | Mapping[str, Any] | None = None,
         response_format: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
         max_output_tokens: int | None = None,
@@ -248,6 +254,7 @@ class Router:
                 "tools": tools,
                 "tool_choice": tool_choice,
                 "response_format": response_format,
+                "variables": variables,
                 "temperature": temperature,
                 "top_p": top_p,
                 "max_output_tokens": max_output_tokens,
@@ -269,11 +276,12 @@ class Router:
     def explain(
         self,
         task: str,
-        messages: Messages,
+        messages: Messages | None = None,
         *,
         customer: str | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
         response_format: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None,
         max_output_tokens: int | None = None,
         reasoning_effort: str | None = None,
         timeout_ms: int | None = None,
@@ -297,6 +305,7 @@ class Router:
                 "customer": customer,
                 "tools": tools,
                 "response_format": response_format,
+                "variables": variables,
                 "max_output_tokens": max_output_tokens,
                 "reasoning_effort": reasoning_effort,
                 "timeout_ms": timeout_ms,

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::{FAILED, OK, Source, message_or_stdin};
+use super::{FAILED, Input, OK, Source};
 use crate::error::{Error, ErrorKind};
 use crate::router::EventStream;
 use crate::types::{Event, Reply};
@@ -14,8 +14,8 @@ use crate::types::{Event, Reply};
 pub(super) struct Ask {
     /// The task
     task: String,
-    /// What to ask; `-` reads it from standard input
-    message: String,
+    #[command(flatten)]
+    input: Input,
     #[command(flatten)]
     source: Source,
     /// Print the answer as it comes; with --json, a line for each event
@@ -34,24 +34,24 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) async fn run(self) -> io::Result<i32> {
-        let Some(message) = message_or_stdin(self.message) else {
+        let Some((messages, variables)) = self.input.read() else {
             return Ok(FAILED);
         };
         let Some(router) = self.source.router() else {
             return Ok(FAILED);
         };
-        let options = json!({"model": self.model, "timeout_ms": self.timeout_ms});
+        let options = json!({"model": self.model, "timeout_ms": self.timeout_ms, "variables": variables});
         let cancelled = async {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
-        let (task, message) = (self.task, message.into());
+        let task = self.task;
         let result = if self.stream {
-            let events = router.stream_value(task, message, options).cancel_on(cancelled);
+            let events = router.stream_value(task, messages, options).cancel_on(cancelled);
             print(events, self.json).await?
         } else {
-            let result = router.complete_value(task, message, options).cancel_on(cancelled).await;
+            let result = router.complete_value(task, messages, options).cancel_on(cancelled).await;
             match &result {
                 Ok(reply) if self.json => writeln!(io::stdout(), "{:#}", reply.to_value())?,
                 Ok(reply) => writeln!(io::stdout(), "{}", reply.text())?,

@@ -4,15 +4,14 @@ use std::io::{self, Write as _};
 
 use serde_json::json;
 
-use super::{FAILED, OK, Source, message_or_stdin};
+use super::{FAILED, Input, OK, Source};
 
 #[derive(clap::Args)]
 pub(super) struct Explain {
     /// The task
     task: String,
-    /// What would be asked, as far as its length matters; `-` reads it from standard input
-    #[arg(default_value = "Hello")]
-    message: String,
+    #[command(flatten)]
+    input: Input,
     #[command(flatten)]
     source: Source,
     /// Print the explanation, or the error, as JSON
@@ -31,15 +30,21 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self) -> io::Result<i32> {
-        let Some(message) = message_or_stdin(self.message) else {
+        let Some((mut messages, variables)) = self.input.read() else {
             return Ok(FAILED);
         };
+        // Of what is asked, only its length matters.
+        if messages.is_null() && variables == json!({}) {
+            messages = "Hello".into();
+        }
         let Some(router) = self.source.router() else {
             return Ok(FAILED);
         };
-        let options = json!({"customer": self.customer, "model": self.model, "timeout_ms": self.timeout_ms});
+        let options = json!({
+            "customer": self.customer, "model": self.model, "timeout_ms": self.timeout_ms, "variables": variables,
+        });
         let mut out = io::stdout();
-        match router.explain_value(self.task, message.into(), options) {
+        match router.explain_value(self.task, messages, options) {
             Ok(explanation) if self.json => writeln!(out, "{:#}", explanation.to_value())?,
             Ok(explanation) => write!(out, "{explanation}")?,
             Err(error) => {

@@ -13,6 +13,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use serde_json::{Map, Value};
 
 use crate::router::Router;
 
@@ -73,10 +74,38 @@ impl Source {
     }
 }
 
-/// The message; `-` stands for standard input. Nothing where that cannot be read, which is told.
-fn message_or_stdin(message: String) -> Option<String> {
-    if message != "-" {
-        return Some(message);
+/// What a call says.
+#[derive(clap::Args)]
+struct Input {
+    /// What to ask; `-` reads it from standard input
+    message: Option<String>,
+    /// Fill in a variable of the task's prompt; `NAME=-` reads it from standard input
+    #[arg(long = "var", value_name = "NAME=TEXT", value_parser = variable)]
+    variables: Vec<(String, String)>,
+}
+
+impl Input {
+    /// Messages and variables. Nothing where standard input cannot be read, which is told.
+    fn read(self) -> Option<(Value, Value)> {
+        let message = match self.message {
+            Some(message) => Some(text_or_stdin(message)?),
+            None => None,
+        };
+        let variables: Option<Map<String, Value>> =
+            self.variables.into_iter().map(|(name, text)| Some((name, text_or_stdin(text)?.into()))).collect();
+        Some((message.into(), variables?.into()))
+    }
+}
+
+fn variable(argument: &str) -> Result<(String, String), String> {
+    let (name, text) = argument.split_once('=').ok_or("expected NAME=TEXT")?;
+    Ok((name.to_owned(), text.to_owned()))
+}
+
+/// The text; `-` stands for standard input. Nothing where that cannot be read, which is told.
+fn text_or_stdin(text: String) -> Option<String> {
+    if text != "-" {
+        return Some(text);
     }
     let mut read = String::new();
     match std::io::stdin().read_to_string(&mut read) {

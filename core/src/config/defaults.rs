@@ -17,6 +17,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const DROP_UNSUPPORTED: bool = true;
 /// Content comes many times a second; after so much silence nothing more is likely, and a stand-in can still help.
 pub const IDLE: Duration = Duration::from_secs(15);
+/// A model that was wrong once is a second answer's time and price away from being right; a stand-in often is no farther.
+pub const REASK: u32 = 0;
 /// Asked for whole answers, providers send them whole: their body as it is, with all of its counts.
 pub const UPSTREAM: Upstream = Upstream::Unary;
 /// Nothing is hidden and nothing spliced unless the application says that it can take it.
@@ -48,7 +50,9 @@ pub const SHUTDOWN: Duration = Duration::from_secs(25);
 
 /// The largest configuration file, 1 MiB: hundreds of times a large one, and no mistaken log file.
 pub(super) const LARGEST_FILE: u64 = 1024 * 1024;
-/// The largest file a `file:` reference may name, 64 KiB: no header is longer.
+/// The largest schema or prompt, 1 MiB: a thousand pages.
+pub(super) const LARGEST_TEXT: u64 = 1024 * 1024;
+/// The largest file a `file:` reference to a key may name, 64 KiB: no header is longer.
 pub(super) const LARGEST_SECRET: u64 = 64 * 1024;
 /// The longest time any setting may give, one day: beyond it a slip of units is certain.
 #[cfg(feature = "schema")]
@@ -56,6 +60,9 @@ pub(super) const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
 /// The most retries: more would hammer a failing provider for nothing.
 #[cfg(feature = "schema")]
 pub(super) const MOST_RETRIES: u32 = 10;
+/// One: who is wrong twice, knowing why, is left to a stand-in.
+#[cfg(feature = "schema")]
+pub(super) const MOST_REASKS: u32 = 1;
 /// The most failures in a row that a breaker may wait for: beyond it, none ever opens.
 #[cfg(feature = "schema")]
 pub(super) const MOST_FAILURES: u32 = 100;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::accept::Accept;
+use crate::prompt::Prompt;
 use crate::types::{
     Breaker, Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Params, Price, Secret, Sticky, Strict,
     Upstream,
@@ -208,6 +210,12 @@ impl Model {
         format!("{}/{}", self.provider.name, self.id)
     }
 
+    /// How a task names it: by its alias, or as `provider/id`.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        self.alias.clone().unwrap_or_else(|| self.name())
+    }
+
     /// The wire format it is asked in.
     #[must_use]
     pub fn format(&self) -> Format {
@@ -244,6 +252,12 @@ pub struct Task {
     pub max_retry_wait: Duration,
     /// Further causes of a fallback.
     pub fallback_on: BTreeSet<FallbackOn>,
+    /// What an answer must be, where the task says so.
+    pub accept: Option<Accept>,
+    /// How often a candidate whose answer is not accepted is told why and asked again.
+    pub reask: u32,
+    /// What is said beside the messages of a call.
+    pub prompt: Option<Prompt>,
     /// Failures that surface instead of falling back.
     pub strict: BTreeSet<Strict>,
     /// Whether a parameter that a model rejects is left out and the call tried again.

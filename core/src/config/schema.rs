@@ -283,6 +283,14 @@ pub(super) struct TaskConfig {
     pub(super) max_retry_wait_ms: Option<u64>,
     /// Further causes of a fallback. Default: none.
     pub(super) fallback_on: Option<Vec<FallbackOnWord>>,
+    /// What an answer must be; any other is not delivered, and the next candidate is asked. Default: anything.
+    pub(super) accept: Option<AcceptConfig>,
+    /// How often a candidate whose answer is not accepted, or not in the format that was asked for where `fallback_on` names
+    /// that, is told what was wrong with it and asked again, before the next one is. Default: 0.
+    #[cfg_attr(feature = "schema", schemars(range(max = super::defaults::MOST_REASKS)))]
+    pub(super) reask: Option<u32>,
+    /// What is said beside the messages of a call: templates that the call's `variables` fill in. Default: nothing.
+    pub(super) prompt: Option<PromptConfig>,
     /// Failures that surface instead of falling back. Default: none.
     pub(super) strict: Option<Vec<StrictWord>>,
     /// Whether a parameter that a model rejects is left out and the call tried again. Default: true.
@@ -300,6 +308,63 @@ pub(super) struct TaskConfig {
     pub(super) idle_ms: Option<u64>,
     #[serde(flatten)]
     pub(super) params: ParamsConfig,
+}
+
+/// What an answer must be. One that calls tools is no final answer: of it, only `not_truncated` is asked.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct AcceptConfig {
+    /// Whether it must say more than white space. Default: false.
+    pub(super) non_empty: Option<bool>,
+    /// Whether it must not be cut at the token limit. Default: false.
+    pub(super) not_truncated: Option<bool>,
+    /// The fewest characters. Default: none.
+    pub(super) min_chars: Option<u64>,
+    /// The most characters. Default: none.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub(super) max_chars: Option<u64>,
+    /// A regular expression that must match somewhere in it (the syntax of Rust's `regex`, without look-around). Default:
+    /// none.
+    pub(super) regex: Option<String>,
+    /// The JSON Schema that it must match: a path of a file (relative to this file), or the schema itself. Where a call names
+    /// no `response_format`, models are asked for it. Default: none.
+    pub(super) json_schema: Option<SchemaConfig>,
+}
+
+/// A JSON Schema.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(untagged)]
+pub(super) enum SchemaConfig {
+    /// In a file.
+    File(String),
+    /// Written out.
+    Inline(Map<String, Value>),
+}
+
+/// What is said beside the messages of a call: texts, or `file:PATH` (relative to this file), in the language of Jinja2.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct PromptConfig {
+    /// The system message before all others. Default: none.
+    pub(super) system: Option<String>,
+    /// The user message behind all others. Default: none.
+    pub(super) user: Option<String>,
+    /// Parts of their own for single candidates, by the name by which the task names them. Default: none.
+    pub(super) models: Option<BTreeMap<String, PartsConfig>>,
+}
+
+/// The parts of a prompt that a candidate has of its own.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct PartsConfig {
+    /// The system message before all others; an empty one is left out. Default: the task's.
+    pub(super) system: Option<String>,
+    /// The user message behind all others; an empty one is left out. Default: the task's.
+    pub(super) user: Option<String>,
 }
 
 /// Who does the work of a task.

@@ -62,19 +62,45 @@ impl Sources<'_> {
         if path.is_empty() {
             return Found::Unusable("file: must be followed by a path".to_owned());
         }
-        let path = self.directory.as_ref().map_or_else(|| PathBuf::from(path), |directory| directory.join(path));
+        match self.text(path, LARGEST_SECRET) {
+            Ok(text) => checked(&text, false, &format!("file {}", self.path(path).display())),
+            Err(Unread::Missing(sentence)) => Found::Missing(sentence),
+            Err(Unread::Unusable(sentence)) => Found::Unusable(sentence),
+        }
+    }
+
+    /// The text of a file of at most so many bytes.
+    pub(super) fn text(&self, path: &str, most: u64) -> Result<String, Unread> {
+        let path = self.path(path);
         let place = format!("file {}", path.display());
         let mut bytes = Vec::new();
-        let read = std::fs::File::open(&path).and_then(|file| file.take(LARGEST_SECRET + 1).read_to_end(&mut bytes));
-        if let Err(error) = read {
-            return Found::Missing(format!("{place} cannot be read: {error}"));
+        let read = std::fs::File::open(&path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+        read.map_err(|error| Unread::Missing(format!("{place} cannot be read: {error}")))?;
+        if bytes.len() as u64 > most {
+            return Err(Unread::Unusable(format!("{place} is larger than {most} bytes")));
         }
-        if bytes.len() as u64 > LARGEST_SECRET {
-            return Found::Unusable(format!("{place} is larger than {LARGEST_SECRET} bytes"));
-        }
-        match String::from_utf8(bytes) {
-            Ok(text) => checked(text.trim_start_matches('\u{feff}'), false, &place),
-            Err(_) => Found::Unusable(format!("{place} is not UTF-8")),
+        let text = String::from_utf8(bytes).map_err(|_| Unread::Unusable(format!("{place} is not UTF-8")))?;
+        Ok(text.trim_start_matches('\u{feff}').to_owned())
+    }
+
+    /// The path that is meant.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.directory.as_ref().map_or_else(|| PathBuf::from(path), |directory| directory.join(path))
+    }
+}
+
+/// Why a file gives no text.
+pub(super) enum Unread {
+    /// It is not there, or not for us.
+    Missing(String),
+    /// It is no text, or too long.
+    Unusable(String),
+}
+
+impl From<Unread> for String {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Missing(sentence) | Unread::Unusable(sentence) => sentence,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A well-shaped configuration → the policy: names, references and what hangs together.
 
+mod accept;
 mod hand_over;
+mod prompt;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet};

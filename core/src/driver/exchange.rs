@@ -9,7 +9,6 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, stream};
-use serde_json::Value;
 
 use super::conceal::Secrets;
 use super::pass;
@@ -20,11 +19,12 @@ use crate::provider::{Delta, Provider, Target, limits};
 use crate::transport::aws_events;
 use crate::transport::sse::Sse;
 use crate::transport::{HttpAnswer, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
-use crate::types::parse::kind_of;
-use crate::types::{Amend, Completion, Failure, Request, ResponseFormat, Upstream};
+use crate::types::{Amend, Completion, Failure, Request, Upstream};
 
 /// How to ask one candidate.
 pub(crate) trait Seat: Send + Sync {
+    /// What it is asked.
+    fn request(&self) -> &Arc<Request>;
     /// Its wire format.
     fn codec(&self) -> &'static dyn Provider;
     /// Changes that it is known to need from earlier calls.
@@ -52,7 +52,6 @@ pub(super) struct About {
     pub(super) secrets: Secrets,
     /// What the writing of the request has to say.
     pub(super) warnings: Vec<String>,
-    pub(super) request: Arc<Request>,
     /// How long the provider's limits leave nothing for further calls.
     pub(super) spent: Option<Duration>,
 }
@@ -60,8 +59,6 @@ pub(super) struct About {
 /// What an attempt brought.
 pub(super) struct Brought {
     pub(super) completion: Completion,
-    /// The answer as JSON, where that was asked for and it is.
-    pub(super) parsed: Option<Value>,
     /// How long the provider's limits leave nothing for further calls.
     pub(super) spent: Option<Duration>,
 }
@@ -178,7 +175,7 @@ async fn ask(question: Question, transport: Arc<dyn Transport>, grant: Option<&G
         }
     }
     let spent = limits::spent(&response.headers, now);
-    let mut about = About { secrets, warnings, request: request.clone(), spent };
+    let mut about = About { secrets, warnings, spent };
     if let Some(framing) = framing(&response, &start) {
         let head = HttpAnswer { status: response.status, headers: response.headers, body: Bytes::new() };
         let decoder = codec.decoder(&target, &request, head, now);
@@ -196,8 +193,7 @@ async fn ask(question: Question, transport: Arc<dyn Transport>, grant: Option<&G
 /// An answer with what the request's writing and its format have to say of it.
 pub(super) fn brought(mut completion: Completion, about: &mut About) -> Brought {
     completion.warnings.splice(0..0, mem::take(&mut about.warnings));
-    let parsed = parse_json(about.request.response_format.as_ref(), &completion.text, &mut completion.warnings);
-    Brought { completion, parsed, spent: about.spent }
+    Brought { completion, spent: about.spent }
 }
 
 type Body = BoxStream<'static, Result<Bytes, TransportError>>;
@@ -273,25 +269,4 @@ pub(super) fn broken(error: TransportError) -> Failure {
         Phase::TooLarge => (ErrorKind::MalformedResponse, None),
     };
     Failure { subkind, ..Failure::new(kind, error.message) }
-}
-
-fn parse_json(format: Option<&ResponseFormat>, text: &str, warnings: &mut Vec<String>) -> Option<Value> {
-    if !matches!(format, Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. })) || text.is_empty() {
-        return None;
-    }
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) if value.is_object() || matches!(format, Some(ResponseFormat::JsonSchema { .. })) => Some(value),
-        Ok(value) => {
-            warnings.push(format!("a JSON object was asked for, the answer is {}", kind_of(&value)));
-            None
-        }
-        Err(error) => {
-            warnings.push(format!(
-                "JSON was asked for, the answer is none (line {}, column {})",
-                error.line(),
-                error.column()
-            ));
-            None
-        }
-    }
 }

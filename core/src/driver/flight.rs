@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::Show;
 use super::exchange::{Brought, Exchange, Step};
+use crate::accept::{self, Contract, Finding};
 use crate::ladder::{Answer, Speech};
 use crate::provider::Delta;
-use crate::types::{Amend, Event, Request, ResponseFormat, Usage};
+use crate::types::{Amend, Completion, Event, Request, Usage};
 
 pub(super) struct Flight {
     pub(super) candidate: usize,
@@ -36,8 +37,14 @@ pub(super) struct Flight {
 
 pub(super) enum State {
     Flying(Exchange),
-    Landed(Box<Brought>),
+    Landed(Box<Landed>),
     Gone,
+}
+
+/// An answer, and what it was found to be.
+pub(super) struct Landed {
+    pub(super) completion: Completion,
+    pub(super) finding: Finding,
 }
 
 /// What the ladder is to know of what was said.
@@ -75,24 +82,36 @@ impl Flight {
     }
 
     /// Keeps the answer; what the ladder is to know of it.
-    pub(super) fn land(&mut self, mut brought: Box<Brought>, request: &Request) -> Answer {
-        let completion = &mut brought.completion;
+    pub(super) fn land(&mut self, brought: Brought, contract: &Contract) -> Answer {
+        let Brought { mut completion, spent } = brought;
         if let Some((_, base)) = &self.base {
             let mut text = base.clone();
             text.push_str(Seam::after(base).mend(&completion.text));
             completion.text = text;
         }
+        let finding = contract.examine(&completion);
+        // What was fatal is an error, or another attempt's reply.
+        let wish = finding.flaw.as_ref().filter(|flaw| !flaw.fatal && !completion.text.is_empty());
+        completion.warnings.extend(wish.map(|flaw| flaw.message.clone()).or_else(|| finding.warning.clone()));
         let answer = Answer {
-            unusable: wants_json(request) && brought.parsed.is_none() && completion.tool_calls.is_empty(),
+            flaw: finding.flaw.clone(),
             finish: completion.finish.clone(),
             usage: completion.usage,
             cost: completion.cost,
             request_id: completion.request_id.clone(),
-            spent: brought.spent,
+            spent,
         };
         self.seam = Seam::default();
-        self.state = State::Landed(brought);
+        self.state = State::Landed(Box::new(Landed { completion, finding }));
         answer
+    }
+
+    /// The request that asks for this answer once more, with what was wrong with it.
+    pub(super) fn ask_anew(&self, request: &Request) -> Option<Request> {
+        match &self.state {
+            State::Landed(landed) => Some(accept::ask_anew(request, &landed.completion, &landed.finding.complaint)),
+            State::Flying(_) | State::Gone => None,
+        }
     }
 
     /// Ends the attempt and keeps what it said.
@@ -109,9 +128,9 @@ impl Flight {
     }
 
     /// The answer.
-    pub(super) fn take(&mut self) -> Option<Box<Brought>> {
+    pub(super) fn take(&mut self) -> Option<Box<Landed>> {
         match mem::replace(&mut self.state, State::Gone) {
-            State::Landed(brought) => Some(brought),
+            State::Landed(landed) => Some(landed),
             State::Flying(_) | State::Gone => None,
         }
     }
@@ -125,7 +144,7 @@ impl Flight {
     pub(super) fn text(&self) -> String {
         match (&self.state, &self.base) {
             // An answer, but one that ended in an error; what it continued is in it.
-            (State::Landed(brought), _) => brought.completion.text.clone(),
+            (State::Landed(landed), _) => landed.completion.text.clone(),
             (_, None) => self.text.clone(),
             (_, Some((_, base))) => format!("{base}{}", Seam::after(base).mend(&self.text)),
         }
@@ -133,11 +152,12 @@ impl Flight {
 
     /// The same, where it said anything at all.
     pub(super) fn partial(&self) -> Option<String> {
-        self.first_token.map(|_| self.text())
+        let landed = matches!(&self.state, State::Landed(landed) if !landed.completion.text.is_empty());
+        (landed || self.first_token.is_some()).then(|| self.text())
     }
 
     /// Notes what was said.
-    pub(super) fn hear(&mut self, said: &[Delta], show: Show, request: &Request, elapsed: Duration) -> Heard {
+    pub(super) fn hear(&mut self, said: &[Delta], show: Show, contract: &Contract, elapsed: Duration) -> Heard {
         let mut heard = Heard { speech: None, resumable: false, usage: None };
         for delta in said {
             let speech = match delta {
@@ -163,7 +183,7 @@ impl Flight {
         if heard.speech.is_some() {
             self.first_token.get_or_insert(elapsed);
         }
-        heard.resumable = self.spoke && !self.calls && !self.refuses && !wants_json(request);
+        heard.resumable = self.spoke && !self.calls && !self.refuses && !contract.wants_json();
         heard
     }
 
@@ -195,8 +215,8 @@ impl Flight {
     /// came without a stream.
     pub(super) fn catch_up(&mut self, show: Show) -> impl Iterator<Item = Event> {
         let said = match &self.state {
-            State::Landed(brought) => {
-                let completion = &brought.completion;
+            State::Landed(landed) => {
+                let completion = &landed.completion;
                 let begun = self.base.as_ref().map_or(0, |(_, base)| base.len());
                 let reasoning = completion.reasoning.clone().map(Delta::Reasoning);
                 let text = completion.text.get(begun..).unwrap_or_default().to_owned();
@@ -210,11 +230,6 @@ impl Flight {
 
 fn speech(shown: bool, otherwise: Speech) -> Speech {
     if shown { Speech::Shown } else { otherwise }
-}
-
-/// Whether an answer that is no JSON is not what was asked for.
-fn wants_json(request: &Request) -> bool {
-    request.response_format.as_ref().is_some_and(|format| *format != ResponseFormat::Text)
 }
 
 /// The white space at the end of a text that is continued: whoever goes on may say it again.

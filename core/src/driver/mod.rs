@@ -24,21 +24,23 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(crate) use exchange::Seat;
 use exchange::{Exchange, Question, Step};
-use flight::{Flight, State};
+use flight::{Flight, Landed, State};
 
+use crate::accept::Contract;
 use crate::error::ErrorKind;
 use crate::ladder::{Action, Event, Join, Ladder, Note};
 use crate::provider::Delta;
 use crate::state::Members;
 use crate::transport::Transport;
-use crate::types::{self, Amend, Attempt, Completion, Failure, Request, Upstream};
+use crate::types::{self, Amend, Attempt, Completion, Failure, Upstream};
 
 /// Everything one call needs.
 pub(crate) struct Job {
     pub(crate) ladder: Ladder,
     /// How to ask each of the ladder's candidates, in the same order.
     pub(crate) seats: Vec<Arc<dyn Seat>>,
-    pub(crate) request: Arc<Request>,
+    /// What its answer is held against.
+    pub(crate) contract: Contract,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) upstream: Upstream,
     pub(crate) show: Show,
@@ -69,7 +71,7 @@ pub(crate) struct Report {
 pub(crate) struct Delivery {
     pub(crate) candidate: usize,
     pub(crate) completion: Completion,
-    /// The answer as JSON, where that was asked for and it is.
+    /// The answer as JSON, where that was asked for and it is what was asked for.
     pub(crate) parsed: Option<Value>,
     /// What had to be changed for this model to accept the request.
     pub(crate) amends: Vec<Amend>,
@@ -198,7 +200,7 @@ impl Run {
             match step {
                 Step::Said => self.said(attempt, said),
                 Step::Over(Ok(brought)) => {
-                    let answer = flight.land(brought, &self.job.request);
+                    let answer = flight.land(*brought, &self.job.contract);
                     self.step(Event::Answered { attempt, answer });
                 }
                 Step::Over(Err(failure)) => {
@@ -217,7 +219,7 @@ impl Run {
         let Some(flight) = self.flights.get_mut(attempt) else {
             return;
         };
-        let heard = flight.hear(&said, show, &self.job.request, elapsed);
+        let heard = flight.hear(&said, show, &self.job.contract, elapsed);
         let whole = flight.turns_whole();
         if let Some(usage) = heard.usage {
             self.step(Event::Spent { attempt, usage });
@@ -277,7 +279,7 @@ impl Run {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Start { candidate, amends, resume, .. } => self.start(candidate, amends, resume),
+            Action::Start { candidate, amends, resume, reask, .. } => self.start(candidate, amends, resume, reask),
             Action::Cancel { attempt } => {
                 if let Some(flight) = self.flights.get_mut(attempt) {
                     flight.end();
@@ -314,15 +316,17 @@ impl Run {
         }
     }
 
-    fn start(&mut self, candidate: usize, amends: Vec<Amend>, resume: Option<usize>) {
+    fn start(&mut self, candidate: usize, amends: Vec<Amend>, resume: Option<usize>, reask: Option<usize>) {
         let Some(seat) = self.job.seats.get(candidate) else {
             return;
         };
         let base = resume.and_then(|attempt| self.flights.get(attempt)).map(|flight| (flight.candidate, flight.text()));
+        let rejected = reask.and_then(|attempt| self.flights.get(attempt));
+        let anew = rejected.and_then(|flight| flight.ask_anew(seat.request())).map(Arc::new);
         let question = Question {
             seat: seat.clone(),
             amends: amends.clone(),
-            request: self.job.request.clone(),
+            request: anew.unwrap_or_else(|| seat.request().clone()),
             upstream: self.job.upstream,
             resume: base.as_ref().map(|(_, text)| Arc::from(text.as_str())),
         };
@@ -335,11 +339,11 @@ impl Run {
             return;
         };
         let (candidate, first_token) = (flight.candidate, self.first_token.or(flight.first_token));
-        let Some(mut brought) = flight.take() else {
+        let Some(landed) = flight.take() else {
             // The ladder delivers only what it was told of as answered.
             return self.end(Err((Failure::new(ErrorKind::ServerError, "no answer to deliver"), None)));
         };
-        let completion = &mut brought.completion;
+        let Landed { mut completion, finding } = *landed;
         if let Some((earlier, length)) = flight.continues() {
             let (earlier, later) = (self.job.ladder.name_of(earlier), self.job.ladder.name_of(candidate));
             completion
@@ -352,8 +356,7 @@ impl Run {
             self.news.extend(calls.chain(usage).map(News::Event));
         }
         let amends = std::mem::take(&mut flight.amends);
-        let (completion, parsed) = (brought.completion, brought.parsed);
-        self.end(Ok(Delivery { candidate, completion, parsed, amends, first_token }));
+        self.end(Ok(Delivery { candidate, completion, parsed: finding.parsed, amends, first_token }));
     }
 
     fn usage(&self, attempt: Option<usize>) -> Option<types::Usage> {

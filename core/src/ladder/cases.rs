@@ -49,6 +49,7 @@ pub(super) fn plan(candidates: usize) -> Plan {
         hedge_after: None,
         breaker: defaults(),
         retries: 1,
+        reask: 0,
         max_retry_wait: ms(2_000),
         fallback_on: BTreeSet::new(),
         strict: BTreeSet::new(),
@@ -67,7 +68,7 @@ pub(super) fn begun(plan: Plan) -> Bench {
 }
 
 pub(super) fn start(attempt: usize, candidate: usize) -> Action {
-    Action::Start { attempt, candidate, amends: Vec::new(), resume: None }
+    Action::Start { attempt, candidate, amends: Vec::new(), resume: None, reask: None }
 }
 
 pub(super) fn failed(attempt: usize, kind: ErrorKind) -> Event {
@@ -78,7 +79,7 @@ pub(super) fn answered(attempt: usize, finish: FinishReason) -> Event {
     let finish = Finish { unified: finish, raw: None };
     Event::Answered {
         attempt,
-        answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None, spent: None },
+        answer: Answer { finish, flaw: None, usage: None, cost: None, request_id: None, spent: None },
     }
 }
 

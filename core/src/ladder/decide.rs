@@ -15,25 +15,27 @@ use crate::types::{Amend, Failure, FallbackOn, FinishReason, Strict};
 const MAX_AMENDS: usize = 3;
 
 impl Ladder {
-    /// The failure that the task sees in this answer, if it opted in to see one.
+    /// The failure that the task sees in this answer, if it asked to see one.
     pub(super) fn unwanted(&self, answer: &Answer) -> Option<Failure> {
-        let (cause, kind, subkind, message) = match answer.finish.unified {
-            FinishReason::ContentFilter => {
-                (FallbackOn::ContentFilter, ErrorKind::ContentFiltered, Some("output"), "a filter held the answer back")
+        let told = |cause| self.plan.fallback_on.contains(&cause);
+        let (kind, subkind, message) = match (&answer.flaw, answer.finish.unified) {
+            (Some(flaw), _) if flaw.fatal => (ErrorKind::InvalidOutput, Some(flaw.subkind), flaw.message.as_str()),
+            (_, FinishReason::ContentFilter) if told(FallbackOn::ContentFilter) => {
+                (ErrorKind::ContentFiltered, Some("output"), "a filter held the answer back")
             }
-            FinishReason::Refusal => (FallbackOn::Refusal, ErrorKind::Refusal, None, "the model declined to answer"),
-            FinishReason::Length => {
-                (FallbackOn::Length, ErrorKind::InvalidOutput, Some("length"), "the answer was cut at the token limit")
+            (_, FinishReason::Refusal) if told(FallbackOn::Refusal) => {
+                (ErrorKind::Refusal, None, "the model declined to answer")
             }
-            _ if answer.unusable => (
-                FallbackOn::InvalidOutput,
-                ErrorKind::InvalidOutput,
-                None,
-                "the answer is not the JSON that was asked for",
-            ),
+            (_, FinishReason::Length) if told(FallbackOn::Length) => {
+                (ErrorKind::InvalidOutput, Some("length"), "the answer was cut at the token limit")
+            }
+            (_, FinishReason::ContentFilter | FinishReason::Refusal | FinishReason::Length) => return None,
+            (Some(flaw), _) if told(FallbackOn::InvalidOutput) => {
+                (ErrorKind::InvalidOutput, Some(flaw.subkind), flaw.message.as_str())
+            }
             _ => return None,
         };
-        self.plan.fallback_on.contains(&cause).then(|| Failure {
+        Some(Failure {
             subkind,
             status: Some(200),
             request_id: answer.request_id.clone(),
@@ -79,6 +81,12 @@ impl Ladder {
         (used < most.min(self.plan.retries) && in_time).then_some(wait)
     }
 
+    /// Whether a candidate may be told what was wrong with its answer and be asked again.
+    pub(super) fn may_ask_anew(&self, candidate: usize, failure: &Failure) -> bool {
+        let asked = self.seats.get(candidate).map_or(u32::MAX, |seat| seat.reasks);
+        failure.kind == ErrorKind::InvalidOutput && asked < self.plan.reask
+    }
+
     pub(super) fn usable_amend(&self, candidate: usize, failure: &Failure) -> Option<Amend> {
         let amend = failure.amend.as_ref()?;
         let seat = self.seats.get(candidate)?;
@@ -94,15 +102,12 @@ impl Ladder {
                 ErrorKind::Permission => self.plan.strict.contains(&Strict::Permission),
                 _ => false,
             },
-            Fallback::OptIn => {
-                let cause = match (failure.kind, failure.subkind) {
-                    (ErrorKind::ContentFiltered, _) => FallbackOn::ContentFilter,
-                    (ErrorKind::Refusal, _) => FallbackOn::Refusal,
-                    (_, Some("length")) => FallbackOn::Length,
-                    _ => FallbackOn::InvalidOutput,
-                };
-                !self.plan.fallback_on.contains(&cause)
-            }
+            Fallback::OptIn => match failure.kind {
+                ErrorKind::ContentFiltered => !self.plan.fallback_on.contains(&FallbackOn::ContentFilter),
+                ErrorKind::Refusal => !self.plan.fallback_on.contains(&FallbackOn::Refusal),
+                // An answer is this failure only where the task asked for it.
+                _ => false,
+            },
             Fallback::Yes | Fallback::LargerWindow | Fallback::LargerRequest => false,
         }
     }

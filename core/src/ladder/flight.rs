@@ -40,6 +40,9 @@ pub(super) struct Flight {
 pub(super) struct Seat {
     pub(super) retries: u32,
     pub(super) amends: Vec<Amend>,
+    /// The attempt whose answer was not accepted, where it is told why.
+    pub(super) reask: Option<usize>,
+    pub(super) reasks: u32,
     /// Whether the call has gone on from it.
     pub(super) failed: bool,
     /// Whether the trail says that it was passed over.

@@ -193,13 +193,22 @@ impl Ladder {
         let latency = turn.now.saturating_sub(self.flights.get(attempt).map_or(turn.now, |flight| flight.begun));
         let took = (!self.plan.live).then_some(latency);
         self.report(attempt, &Ended::Answered { took, spent: answer.spent }, turn);
+        let fatal = answer.flaw.as_ref().is_some_and(|flaw| flaw.fatal);
+        let unwanted = self.unwanted(answer);
+        if let Some(failure) = unwanted.as_ref().filter(|_| fatal) {
+            return self.rejected(attempt, candidate, line, failure.clone(), turn);
+        }
         self.notes.push(Note::Answered { attempt, candidate: self.index(candidate), latency });
-        let Some(failure) = self.unwanted(answer).filter(|_| !shown) else {
+        let Some(failure) = unwanted.filter(|_| !shown) else {
             return self.deliver(attempt, turn);
         };
         let expired = self.deadline.is_some_and(|deadline| turn.now >= deadline);
         let moves_on = self.front == Some(candidate) && !expired;
-        if let Some(next) = moves_on.then(|| self.next_candidate(Some(&failure), false, turn)).flatten() {
+        if moves_on && self.may_ask_anew(candidate, &failure) {
+            self.trail.failed(line, &failure, turn.now);
+            self.held.get_or_insert(attempt);
+            self.ask_anew(attempt, candidate, line, turn);
+        } else if let Some(next) = moves_on.then(|| self.next_candidate(Some(&failure), false, turn)).flatten() {
             self.trail.failed(line, &failure, turn.now);
             self.held.get_or_insert(attempt);
             self.fall_back(line, next, turn);
@@ -214,6 +223,18 @@ impl Ladder {
         } else {
             self.deliver(attempt, turn);
         }
+    }
+
+    /// The task accepts no such answer.
+    fn rejected(&mut self, attempt: usize, candidate: usize, line: usize, failure: Failure, turn: &mut Turn<'_>) {
+        self.trail.failed(line, &failure, turn.now);
+        self.note_failure(attempt, candidate, line, &failure);
+        if self.committed == Some(attempt) {
+            return self.broke(attempt, failure, turn);
+        }
+        self.resume = None;
+        self.blame(candidate, attempt, &failure);
+        self.follow_up(attempt, candidate, line, (&failure, Retry::Never), turn);
     }
 
     pub(super) fn failed(&mut self, attempt: usize, failure: Failure, turn: &mut Turn<'_>) {
@@ -241,6 +262,18 @@ impl Ladder {
         }
         self.blame(candidate, attempt, &failure);
         self.halted |= surfaces;
+        self.follow_up(attempt, candidate, line, (&failure, verdict.retry), turn);
+    }
+
+    /// What follows a failure that the caller has seen nothing of.
+    fn follow_up(
+        &mut self,
+        attempt: usize,
+        candidate: usize,
+        line: usize,
+        (failure, retry): (&Failure, Retry),
+        turn: &mut Turn<'_>,
+    ) {
         if self.halted {
             (self.race_at, self.hedge_at) = (None, None);
             if self.runs_before(candidate) {
@@ -257,7 +290,7 @@ impl Ladder {
             // An answer that was coming and broke off says more than that it was waited for.
             return if self.led { self.give_up(turn) } else { self.expire(turn) };
         }
-        self.go_on(candidate, line, &failure, verdict.retry, turn);
+        self.go_on(attempt, candidate, line, (failure, retry), turn);
     }
 
     /// Nobody behind `candidate` is asked any longer, nor waited for.
@@ -273,10 +306,10 @@ impl Ladder {
     /// After a failure that does not surface: the same candidate again, the next one, or the end.
     pub(super) fn go_on(
         &mut self,
+        attempt: usize,
         candidate: usize,
         line: usize,
-        failure: &Failure,
-        retry: Retry,
+        (failure, retry): (&Failure, Retry),
         turn: &mut Turn<'_>,
     ) {
         let busy = self.busy();
@@ -285,6 +318,9 @@ impl Ladder {
             self.give_seat_up(candidate);
             self.trail.decided(line, Next::Race, "another attempt is still running");
             return;
+        }
+        if self.may_ask_anew(candidate, failure) {
+            return self.ask_anew(attempt, candidate, line, turn);
         }
         if let Some(amend) = self.usable_amend(candidate, failure) {
             self.trail.decided(line, Next::Retry, format!("again {}", describe(&amend)));
@@ -310,6 +346,16 @@ impl Ladder {
                 self.give_up(turn);
             }
         }
+    }
+
+    /// Tells a candidate what was wrong with its answer and asks it again.
+    fn ask_anew(&mut self, attempt: usize, candidate: usize, line: usize, turn: &mut Turn<'_>) {
+        self.trail.decided(line, Next::Retry, "again, told what was wrong with the answer");
+        if let Some(seat) = self.seats.get_mut(candidate) {
+            (seat.reask, seat.reasks) = (Some(attempt), seat.reasks + 1);
+        }
+        self.resume = None;
+        self.start(candidate, turn);
     }
 
     pub(super) fn give_seat_up(&mut self, candidate: usize) {

@@ -25,6 +25,8 @@ mod plan;
 #[cfg(test)]
 mod properties;
 mod rehearsal;
+#[cfg(test)]
+mod reject_cases;
 mod start;
 mod step;
 mod stream;

@@ -63,6 +63,8 @@ pub struct Plan {
     pub breaker: Breaker,
     /// Further tries of the same candidate.
     pub retries: u32,
+    /// How often a candidate whose answer is not accepted is told why and asked again.
+    pub reask: u32,
     /// The longest wait before a further try while a stand-in exists.
     pub max_retry_wait: Duration,
     /// Causes of fallback that the task opted in to.

@@ -12,13 +12,15 @@ use super::cases::defaults;
 use super::health::Vitals;
 use super::*;
 use crate::error::ErrorKind;
-use crate::types::{Amend, Attempt, Failure, FallbackOn, Finish, FinishReason, OnBreak, Outcome, Strict, Upstream};
+use crate::types::{
+    Amend, Attempt, Failure, FallbackOn, Finish, FinishReason, Flaw, OnBreak, Outcome, Strict, Upstream,
+};
 
-/// How one attempt behaves: after so long, with this result; `None` is silence.
+/// How one attempt behaves: after so long, with this result. An answer may have a flaw, which may be fatal.
 #[derive(Debug, Clone)]
 enum Behaviour {
     Silent,
-    Answer(u64, FinishReason),
+    Answer(u64, FinishReason, Option<bool>),
     Fail(u64, Failure),
 }
 
@@ -41,7 +43,7 @@ fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64
             match &action {
                 Action::Start { attempt, .. } => match &world[attempt % world.len()] {
                     Behaviour::Silent => {}
-                    Behaviour::Answer(ms, _) | Behaviour::Fail(ms, _) => {
+                    Behaviour::Answer(ms, ..) | Behaviour::Fail(ms, _) => {
                         let due = now + Duration::from_millis(*ms);
                         pending.push((due, *attempt, world[attempt % world.len()].clone()));
                     }
@@ -63,11 +65,11 @@ fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64
             let index = pending.iter().position(|(due, number, _)| arrival == Some((*due, *number))).unwrap();
             match pending.swap_remove(index) {
                 (_, attempt, Behaviour::Fail(_, failure)) => Event::Failed { attempt, failure },
-                (_, attempt, Behaviour::Answer(_, finish)) => Event::Answered {
+                (_, attempt, Behaviour::Answer(_, finish, flaw)) => Event::Answered {
                     attempt,
                     answer: Answer {
                         finish: Finish { unified: finish, raw: None },
-                        unusable: false,
+                        flaw: flaw.map(|fatal| Flaw { subkind: "json", message: "is no JSON".to_owned(), fatal }),
                         usage: None,
                         cost: None,
                         request_id: None,
@@ -85,7 +87,8 @@ fn play(plan: &Plan, world: &[Behaviour], cancel_at: Option<Duration>, seed: u64
 
 pub(super) fn failure() -> impl Strategy<Value = Failure> {
     let kinds = prop::sample::select(ErrorKind::ALL.to_vec()).prop_filter("reported by attempts", |kind| {
-        !matches!(kind, ErrorKind::Cancelled | ErrorKind::DeadlineExceeded | ErrorKind::NoCandidate)
+        use ErrorKind::*;
+        !matches!(kind, Cancelled | DeadlineExceeded | NoCandidate | InvalidOutput)
     });
     let subkind =
         prop::sample::select(vec![None, Some("connect"), Some("read"), Some("cold"), Some("tpm"), Some("output_cap")]);
@@ -115,7 +118,10 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
     ]);
     prop_oneof![
         1 => Just(Behaviour::Silent),
-        2 => (0..200_000_u64, finish).prop_map(|(ms, finish)| Behaviour::Answer(ms, finish)),
+        2 => (0..200_000_u64, finish, prop::option::weighted(0.5, any::<bool>()))
+            .prop_map(|(ms, finish, flaw)| Behaviour::Answer(ms, finish, flaw)),
+        1 => (0..3_000_u64, any::<bool>())
+            .prop_map(|(ms, fatal)| Behaviour::Answer(ms, FinishReason::Stop, Some(fatal))),
         5 => (0..5_000_u64, failure()).prop_map(|(ms, failure)| Behaviour::Fail(ms, failure)),
     ]
 }
@@ -137,8 +143,9 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
         prop::sample::subsequence(causes, 0..4),
         prop::sample::subsequence(vec![Strict::Auth, Strict::Permission], 0..2),
         any::<bool>(),
+        0..2_u32,
     )
-        .prop_map(|(candidates, deadline, retries, wait, causes, strict, drop_unsupported)| Plan {
+        .prop_map(|(candidates, deadline, retries, wait, causes, strict, drop_unsupported, reask)| Plan {
             candidates: candidates
                 .into_iter()
                 .enumerate()
@@ -168,6 +175,7 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
             hedge_after: None,
             breaker: defaults(),
             retries,
+            reask,
             max_retry_wait: Duration::from_millis(wait),
             fallback_on: causes.into_iter().collect::<BTreeSet<_>>(),
             strict: strict.into_iter().collect(),
@@ -214,8 +222,21 @@ proptest! {
         for (index, candidate) in plan.candidates.iter().enumerate() {
             let tries = starts.iter().filter(|(_, _, asked, _)| *asked == index).count();
             let changes = starts.iter().filter(|(_, _, asked, _)| *asked == index).map(|(_, _, _, amends)| amends.len()).max();
-            prop_assert!(tries <= 1 + plan.retries as usize + changes.unwrap_or(0));
+            prop_assert!(tries <= 1 + (plan.retries + plan.reask) as usize + changes.unwrap_or(0));
             prop_assert!(candidate.skip.is_none() || tries == 0);
+        }
+
+        // Only who gave an answer that was not accepted is told so, and what a task accepts of no one reaches nobody.
+        for (_, action) in &run.actions {
+            if let Action::Start { candidate, reask: Some(rejected), .. } = action {
+                prop_assert!(plan.reask > 0);
+                prop_assert_eq!(starts[*rejected].2, *candidate);
+                prop_assert!(matches!(world[rejected % world.len()], Behaviour::Answer(..)));
+            }
+            if let Action::Deliver { attempt } = action {
+                let behaviour = &world[attempt % world.len()];
+                prop_assert!(!matches!(behaviour, Behaviour::Answer(_, _, Some(true))), "{:?}", behaviour);
+            }
         }
 
         // Every attempt that began has ended: landed, or cancelled by the machine.

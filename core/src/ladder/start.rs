@@ -76,6 +76,7 @@ impl Ladder {
             candidate: chosen.index,
             amends: self.seats.get(candidate).map(|seat| seat.amends.clone()).unwrap_or_default(),
             resume: self.resume,
+            reask: self.seats.get(candidate).and_then(|seat| seat.reask),
         });
         self.tell(candidate, changes);
         self.notes.push(Note::Started { attempt, candidate: self.index(candidate) });

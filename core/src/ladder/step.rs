@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::health::Health;
 use crate::error::ErrorKind;
-use crate::types::{Amend, Failure, Finish, Usage};
+use crate::types::{Amend, Failure, Finish, Flaw, Usage};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -71,8 +71,8 @@ pub enum Speech {
 pub struct Answer {
     /// Why the model stopped.
     pub finish: Finish,
-    /// Whether it is not in the form that was asked for.
-    pub unusable: bool,
+    /// What is wrong with it, if anything is.
+    pub flaw: Option<Flaw>,
     /// Tokens.
     pub usage: Option<Usage>,
     /// USD, where the provider states it.
@@ -106,6 +106,8 @@ pub enum Action {
         amends: Vec<Amend>,
         /// The attempt whose text it is to continue.
         resume: Option<usize>,
+        /// The attempt whose answer was not accepted; this one is told why.
+        reask: Option<usize>,
     },
     /// Drop an attempt and its connection.
     Cancel {

@@ -136,7 +136,9 @@ impl Ladder {
             return;
         };
         let (candidate, line) = (flight.candidate, flight.line);
-        let resumes = self.plan.on_break == OnBreak::Resume && flight.resumable;
+        // A text that was not accepted is nothing to go on with.
+        let sound = flight.resumable && failure.kind != ErrorKind::InvalidOutput;
+        let resumes = self.plan.on_break == OnBreak::Resume && sound;
         let rescue = resumes || (self.plan.on_break != OnBreak::Error && self.plan.restarts);
         let verdict = verdict(failure.kind, failure.subkind);
         let surfaces = self.surfaces(verdict, &failure);
@@ -161,6 +163,6 @@ impl Ladder {
             Retry::Quick | Retry::AtOnce => Retry::LastOnce(Duration::ZERO),
             retry => retry,
         };
-        self.go_on(candidate, line, &failure, retry, turn);
+        self.go_on(attempt, candidate, line, (&failure, retry), turn);
     }
 }

@@ -7,15 +7,15 @@ use super::*;
 use crate::error::ErrorKind::{self, *};
 use crate::types::{Amend, Failure, FinishReason, FirstToken, Next, OnBreak, Outcome, Upstream};
 
-fn streaming(candidates: usize, on_break: OnBreak) -> Plan {
+pub(super) fn streaming(candidates: usize, on_break: OnBreak) -> Plan {
     Plan { upstream: Upstream::Stream, live: true, on_break, restarts: true, ..plan(candidates) }
 }
 
-fn content(attempt: usize, speech: Speech) -> Event {
+pub(super) fn content(attempt: usize, speech: Speech) -> Event {
     Event::Content { attempt, speech, resumable: speech == Speech::Shown }
 }
 
-fn commit(attempt: usize, candidate: usize, join: Join) -> Action {
+pub(super) fn commit(attempt: usize, candidate: usize, join: Join) -> Action {
     Action::Commit { attempt, model: format!("p{candidate}/m").into(), join }
 }
 
@@ -23,7 +23,7 @@ fn restart() -> Join {
     Join::Restart { kind: TruncatedStream, reason: "said the provider".into() }
 }
 
-fn raised(actions: &[Action]) -> (ErrorKind, Option<&'static str>, Option<usize>, bool) {
+pub(super) fn raised(actions: &[Action]) -> (ErrorKind, Option<&'static str>, Option<usize>, bool) {
     match actions {
         [.., Action::Fail { failure, attempt, .. }] => (failure.kind, failure.subkind, *attempt, failure.in_stream),
         other => panic!("{other:?}"),
@@ -128,7 +128,7 @@ fn a_text_is_continued_and_a_tool_call_is_not() {
         let mut ladder = begun(streaming(2, OnBreak::Resume));
         ladder.step(Event::Content { attempt: 0, speech: Speech::Shown, resumable }, ms(500));
         let next = ladder.step(failed(0, TruncatedStream), ms(900));
-        assert_eq!(next, [Action::Start { attempt: 1, candidate: 1, amends: Vec::new(), resume }]);
+        assert_eq!(next, [Action::Start { attempt: 1, candidate: 1, amends: Vec::new(), resume, reask: None }]);
         assert_eq!(ladder.step(content(1, Speech::Shown), ms(1_200)), [commit(1, 1, join)]);
     }
 }
@@ -141,7 +141,7 @@ fn a_refused_prefill_is_asked_for_in_words() {
     let refused = Failure { amend: Some(Amend::NoPrefill), ..Failure::new(Unsupported, "no prefill") };
     let next = ladder.step(Event::Failed { attempt: 1, failure: refused }, ms(1_000));
     let amends = vec![Amend::NoPrefill];
-    assert_eq!(next, [Action::Start { attempt: 2, candidate: 1, amends, resume: Some(0) }]);
+    assert_eq!(next, [Action::Start { attempt: 2, candidate: 1, amends, resume: Some(0), reask: None }]);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_whole_answer_goes_on_after_a_cut() {
     let mut ladder = begun(Plan { retries: 0, on_break: OnBreak::Resume, ..whole });
     ladder.step(content(0, Speech::Shown), ms(500));
     let next = ladder.step(failed(0, TruncatedStream), ms(900));
-    assert_eq!(next, [Action::Start { attempt: 1, candidate: 1, amends: Vec::new(), resume: Some(0) }]);
+    assert_eq!(next, [Action::Start { attempt: 1, candidate: 1, amends: Vec::new(), resume: Some(0), reask: None }]);
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn answer(attempt: usize, finish: FinishReason) -> Event {
     let finish = Finish { unified: finish, raw: None };
     Event::Answered {
         attempt,
-        answer: Answer { finish, unusable: false, usage: None, cost: None, request_id: None, spent: None },
+        answer: Answer { finish, flaw: None, usage: None, cost: None, request_id: None, spent: None },
     }
 }
 

@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 use super::Order;
 use super::refusal::Refusal;
-use crate::types::{OnBreak, Options};
+use crate::types::{OnBreak, Options, Variables};
 
 /// What the official SDKs wait for without being told to: it says nothing of the caller's hurry.
 const PATIENCE: u64 = 600_000;
 
 /// The options, by their names after `x-locum-` and, with underscores, after `locum_`.
-const NAMES: [&str; 4] = ["customer", "timeout-ms", "fallback", "on-break"];
+const NAMES: [&str; 5] = ["customer", "timeout-ms", "fallback", "variables", "on-break"];
 
 /// The headers in which the official SDKs tell how long they wait, in seconds.
 const WAITS: [&str; 2] = ["x-stainless-read-timeout", "x-stainless-timeout"];
@@ -74,6 +74,10 @@ fn set(name: &str, place: &str, value: &str, order: &mut Order) -> Result<(), Re
                 "false" => false,
                 _ => return Err(wrong("true or false")),
             });
+        }
+        "variables" => {
+            let variables = serde_json::from_str(value).map_err(|_| wrong("a JSON object"))?;
+            options.variables = Variables(variables);
         }
         _ => {
             let known = OnBreak::WORDS;

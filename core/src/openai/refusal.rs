@@ -130,7 +130,8 @@ impl From<&Error> for Refusal {
             headers.insert(RETRY_AFTER, wait.as_secs_f64().ceil().into_header());
             headers.insert(HeaderName::from_static("retry-after-ms"), (wait.as_secs_f64() * 1e3).ceil().into_header());
         }
-        Self { headers, trail: Some(trail::of_error(error)), ..Self::new(status, class, code, error.to_string()) }
+        let (param, trail) = (error.param().map(str::to_owned), Some(trail::of_error(error)));
+        Self { headers, param, trail, ..Self::new(status, class, code, error.to_string()) }
     }
 }
 

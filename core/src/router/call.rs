@@ -4,6 +4,7 @@ use std::future::{IntoFuture, pending};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 
 use super::Router;
 use crate::error::Error;
@@ -42,6 +43,13 @@ macro_rules! setters {
         /// The shape of the answer.
         pub fn response_format(self, format: ResponseFormat) -> Self {
             self.set(|options| options.response_format = Some(format))
+        }
+
+        /// Fills in one of the variables of the task's prompt.
+        pub fn variable(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+            self.set(|options| {
+                options.variables.0.insert(name.into(), value.into());
+            })
         }
 
         /// 0 is the most likely answer.

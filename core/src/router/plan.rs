@@ -17,6 +17,9 @@ use crate::types::{Breaker, Options, Request, Upstream};
 
 /// What a plan is made from.
 pub(super) struct Facts<'a> {
+    /// The task that was called.
+    pub(super) called: &'a Task,
+    /// The one whose candidates take it.
     pub(super) task: &'a Task,
     pub(super) breaker: Breaker,
     pub(super) choices: &'a [Choice],
@@ -40,6 +43,7 @@ pub(super) fn plan(facts: &Facts<'_>, members: &Members) -> Plan {
         hedge_after: task.hedge_after,
         breaker: facts.breaker,
         retries: task.retries,
+        reask: facts.called.reask,
         max_retry_wait: task.max_retry_wait,
         fallback_on: task.fallback_on.clone(),
         strict: task.strict.clone(),

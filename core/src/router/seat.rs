@@ -6,12 +6,14 @@ use crate::config::{Format, Key, Model, Task};
 use crate::credential::{Credential, sigv4};
 use crate::driver::Seat;
 use crate::provider::{self, Provider, Target};
-use crate::types::{Amend, Feature, Options, Params};
+use crate::types::{Amend, Feature, Options, Params, Request};
 
 /// A model, with what this call makes of its parameters.
 pub(super) struct ModelSeat {
     pub(super) model: Arc<Model>,
     pub(super) key: Option<Key>,
+    /// What it is asked.
+    pub(super) request: Arc<Request>,
     pub(super) params: Params,
     pub(super) known: Vec<Amend>,
     /// Where its credential is fetched, if it is.
@@ -19,6 +21,10 @@ pub(super) struct ModelSeat {
 }
 
 impl Seat for ModelSeat {
+    fn request(&self) -> &Arc<Request> {
+        &self.request
+    }
+
     fn codec(&self) -> &'static dyn Provider {
         match self.model.format() {
             Format::OpenAiChat => &provider::OPENAI_CHAT,

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use serde_json::Value;
 
 use super::call::{Call, setters};
 use super::{Live, Router, Started};

@@ -112,6 +112,17 @@ impl Completion {
     }
 }
 
+/// What is wrong with an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Its flavour: `empty`, `length`, `short`, `long`, `regex`, `json` or `schema`.
+    pub subkind: &'static str,
+    /// A sentence without a word of the answer.
+    pub message: String,
+    /// Whether the task accepts no such answer. Otherwise it is worse than another one would be, but better than none.
+    pub fatal: bool,
+}
+
 /// Without what the model said.
 impl fmt::Debug for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -368,12 +368,13 @@ fn tool_call(value: Value, path: &str) -> Result<ToolCall, ParseError> {
 pub struct Messages(pub Vec<Message>);
 
 impl Messages {
-    /// Reads one string or an array of OpenAI chat messages.
+    /// Reads one string or an array of OpenAI chat messages; null is none, for tasks whose prompt says it all.
     ///
     /// # Errors
-    /// Names the message and the member that is wrong; an empty list is wrong too.
+    /// Names the message and the member that is wrong.
     pub fn from_value(value: Value) -> Result<Self, ParseError> {
         let list = match value {
+            Value::Null => Vec::new(),
             Value::String(text) => vec![Message::user(text)],
             Value::Array(items) => items
                 .into_iter()
@@ -384,10 +385,14 @@ impl Messages {
                 return Err(ParseError::expected("messages", "a string or an array of messages", &other));
             }
         };
-        if list.is_empty() {
-            return Err(ParseError::new("messages", "empty: at least one message is needed"));
-        }
         Ok(Self(list))
+    }
+}
+
+/// None, for tasks whose prompt says it all.
+impl From<()> for Messages {
+    fn from((): ()) -> Self {
+        Self::default()
     }
 }
 

@@ -1,11 +1,13 @@
 //! What a caller may say beside task and messages.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Map, Value, json};
 
 use super::call::Params;
 use super::flow::{OnBreak, Upstream};
+use super::hidden;
 use super::parse::{self, ParseError};
 
 /// A function the model may call.
@@ -52,6 +54,17 @@ pub enum ResponseFormat {
     },
 }
 
+/// What fills in a prompt, by name: texts, numbers, lists, objects.
+#[derive(Clone, PartialEq, Default)]
+pub struct Variables(pub Map<String, Value>);
+
+/// Without their values.
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hidden::Members(&self.0).fmt(f)
+    }
+}
+
 /// Per-call options. Unset means: as the model alias or the task says, else the provider's default.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Options {
@@ -65,6 +78,8 @@ pub struct Options {
     pub tool_choice: Option<ToolChoice>,
     /// The shape of the answer.
     pub response_format: Option<ResponseFormat>,
+    /// What fills in the task's prompt.
+    pub variables: Variables,
     /// Sampling and length.
     pub params: Params,
     /// Tightens the task's deadline, never loosens it. Milliseconds.
@@ -87,12 +102,13 @@ pub struct Options {
     pub tool_call_deltas: Option<bool>,
 }
 
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 22] = [
     "customer",
     "metadata",
     "tools",
     "tool_choice",
     "response_format",
+    "variables",
     "temperature",
     "top_p",
     "max_output_tokens",
@@ -151,6 +167,7 @@ impl Options {
             "response_format" => {
                 self.response_format = Some(ResponseFormat::from_value(value, key)?);
             }
+            "variables" => self.variables = Variables(parse::object(value, key)?),
             "temperature" => params.temperature = Some(parse::number(&value, key)?),
             "top_p" => params.top_p = Some(parse::number(&value, key)?),
             // The name OpenAI clients use is understood, so that options can be passed on as they are.

@@ -28,8 +28,13 @@ impl Check<'_> {
         for (i, reference) in config.fallback.into_iter().flatten().enumerate() {
             self.add(&format!("{fallback}[{i}]"), reference, &mut candidates);
         }
+        let accept = config.accept.map(|accept| self.accept(&join(&path, "accept"), accept));
+        let prompt = config.prompt.map(|prompt| self.prompt(&join(&path, "prompt"), prompt, &candidates.named));
         Some(Task {
             name: name.to_owned(),
+            accept,
+            reask: config.reask.unwrap_or(defaults::REASK),
+            prompt,
             candidates: candidates.models.into_iter().collect::<Option<_>>()?,
             weights,
             sticky: config.sticky.map(Into::into),

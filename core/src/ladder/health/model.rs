@@ -151,7 +151,7 @@ impl Play {
             None => Event::Woken,
             Some(Flight { attempt, fails: None, .. }) => {
                 let finish = Finish { unified: FinishReason::Stop, raw: None };
-                let answer = Answer { finish, unusable: false, usage: None, cost: None, request_id: None, spent: None };
+                let answer = Answer { finish, flaw: None, usage: None, cost: None, request_id: None, spent: None };
                 Event::Answered { attempt, answer }
             }
             Some(Flight { attempt, fails: Some((kind, subkind)), .. }) => {
