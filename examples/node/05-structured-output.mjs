@@ -7,7 +7,7 @@ const documents = [
 ]
 
 for (const document of documents) {
-  const reply = await complete('data_extraction', null, { variables: { document } })
+  const reply = await complete('invoice_extraction', null, { variables: { document } })
   process.stdout.write(reply.trail())
   const { number, total, currency } = reply.parsed
   console.log(`${number}: ${total} ${currency} — ${reply.model}\n`)

@@ -8,6 +8,6 @@ DOCUMENTS = [
 ]
 
 for document in DOCUMENTS:
-    reply = locum.complete_sync("data_extraction", variables={"document": document})
+    reply = locum.complete_sync("invoice_extraction", variables={"document": document})
     print(reply.trail(), end="")
     print(f"{reply.parsed['number']}: {reply.parsed['total']} {reply.parsed['currency']} — {reply.model}\n")

@@ -17,7 +17,7 @@ const DOCUMENTS: [&str; 2] =
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let router = Router::from_default()?;
     for document in DOCUMENTS {
-        let reply = router.complete("data_extraction", ()).variable("document", document).await?;
+        let reply = router.complete("invoice_extraction", ()).variable("document", document).await?;
         print!("{}", reply.trail());
         let invoice: Invoice = serde_json::from_value(reply.parsed.clone().unwrap_or_default())?;
         println!("{}: {} {} — {}\n", invoice.number, invoice.total, invoice.currency, reply.model);

@@ -161,6 +161,8 @@ pub(crate) fn ask_anew(request: &Request, answer: &Completion, complaint: &str) 
     if answer.tool_calls.is_empty() && !answer.text.trim().is_empty() {
         request.messages.push(Message::assistant(answer.text.as_str()));
     }
+    // A task may also go on after an answer that was only too long.
+    let complaint = if complaint.is_empty() { "the answer was cut at the token limit" } else { complaint };
     let words =
         format!("Your answer was not accepted: {complaint}. Answer again, in full and without a remark on this.");
     request.messages.push(Message::user(words));
