@@ -162,6 +162,7 @@
 //! |---|---|
 //! | `testkit` | scripted providers on loopback |
 //! | `serve` | the OpenAI face over HTTP, on a socket or inside your own axum application |
+//! | `bpe` | counts the tokens of OpenAI's models exactly where a limit is near, instead of estimating them |
 //! | `cli` | the `locum` command: `cargo install locum --features cli` |
 //! | `schema` | generates the JSON Schema of the configuration (for work on Locum itself) |
 //!
@@ -191,6 +192,7 @@ pub mod serve;
 mod state;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod tokens;
 pub mod transport;
 pub mod types;
 

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use self::asked::Asked;
 pub use self::call::Call;
@@ -28,14 +29,15 @@ pub use self::stream::{EventStream, TextStream};
 use self::watch::{Calls, teller};
 
 use crate::accept::Contract;
-use crate::config::{Policy, Sharing, Task};
+use crate::config::{Model, Policy, Sharing, Task};
 use crate::credential::Credential;
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
 use crate::ladder::{Ladder, Plan, verdict};
 use crate::observe::{Notices, Watchers};
-use crate::route::{Choice, Route, estimate, route};
+use crate::route::{Choice, Route, limits, route};
 use crate::state::{Members, State};
+use crate::tokens::Ruler;
 use crate::transport::{Http, Transport};
 use crate::types::parse::did_you_mean;
 use crate::types::{Amend, Attempt, FallbackOn, Messages, Options, Outcome, ParseError, Reply, Upstream};
@@ -208,14 +210,16 @@ impl Router {
     }
 
     async fn run(self, call: Call) -> Result<Reply, Error> {
-        let mut started = self.start(call, None)?;
+        let checked = self.check(call, None)?;
+        let checked = if self.is_near_limit(&checked) { counted(checked).await } else { checked };
+        let mut started = self.start(checked)?;
         let report = started.run.finish().await;
         self.conclude(&started, *report)
     }
 
-    /// A call that has been checked: who would be asked, and by which policy. `counted` when the tokens of its prompt are
-    /// wanted in any case; otherwise they are counted only where a price is known.
-    fn prepare(&self, call: Call, live: Option<Live>, counted: bool) -> Result<Prepared, Error> {
+    /// A call whose input is sound. `live` when its answer is handed on as it comes.
+    fn check(&self, call: Call, live: Option<Live>) -> Result<Checked, Error> {
+        let begun = Instant::now();
         let Call { task, messages, options, cancelled, .. } = call;
         let task = self.task(&task)?.clone();
         let blamed = |error: Error| error.with_task(&task.name);
@@ -224,24 +228,50 @@ impl Router {
         check(&options, live.is_some()).map_err(|error| blamed(error.into()))?;
         self.check_extra_body(&options).map_err(blamed)?;
         let asked = Asked::new(&task, messages, &options).map_err(|error| blamed(error.into()))?;
-        let request = &asked.request;
-        let Inner { policy, members, .. } = &*self.inner;
-        let Route { task: taker, choices, warnings } =
-            route(policy, &task, request, &options, seed()).map_err(blamed)?;
-        let choices: Arc<[Choice]> = choices.into();
-        let counted = counted || choices.iter().any(|choice| choice.model.price.is_some());
-        let tokens = if counted { estimate(request) } else { 0 };
-        let breaker = policy.breaker;
-        let facts =
-            Facts { called: &task, task: &taker, breaker, choices: &choices, options: &options, request, tokens, live };
-        let plan = plan(&facts, members);
-        Ok(Prepared { task, taker, choices, warnings, plan, asked, options, cancelled })
+        Ok(Checked { task, asked: Arc::new(asked), options, cancelled, live, begun })
     }
 
-    /// A call, ready to run. `live` when its answer is handed on as it comes.
-    fn start(&self, call: Call, live: Option<Live>) -> Result<Started, Error> {
-        let Prepared { task, taker, choices, warnings, plan, asked, options, cancelled } =
-            self.prepare(call, live, false)?;
+    /// How a model counts tokens, as far as is known by now.
+    fn ruler(&self, model: &Model) -> Ruler {
+        let Members { state, .. } = &*self.inner.members;
+        let vitals = self.inner.members.of(&model.name()).first();
+        Ruler::new(&model.id, vitals.map_or(1.0, |vitals| state.with(|health| health.tokens(*vitals))))
+    }
+
+    /// Whether only a count of the prompt's tokens tells who may be asked. That may take a while.
+    fn is_near_limit(&self, Checked { task, asked, .. }: &Checked) -> bool {
+        limits(&self.inner.policy, task).any(|(model, limit)| asked.of(model).is_near(limit, || self.ruler(model)))
+    }
+
+    /// Who would be asked, and by which policy.
+    fn prepare(&self, checked: Checked) -> Result<Prepared, Error> {
+        let Checked { task, asked, options, cancelled, live, begun } = checked;
+        let request = &asked.prompt.request;
+        let Inner { policy, members, .. } = &*self.inner;
+        let beyond = |model: &Model, limit| asked.of(model).beyond(limit, || self.ruler(model));
+        let Route { task: taker, choices, warnings } =
+            route(policy, &task, request, &options, seed(), &beyond).map_err(|error| error.with_task(&task.name))?;
+        let choices: Arc<[Choice]> = choices.into();
+        let size = |model: &Model| asked.of(model).size(&self.ruler(model));
+        let facts = Facts {
+            called: &task,
+            task: &taker,
+            breaker: policy.breaker,
+            choices: &choices,
+            options: &options,
+            request,
+            size: &size,
+            elapsed: begun.elapsed(),
+            live,
+        };
+        let plan = plan(&facts, members);
+        Ok(Prepared { task, taker, choices, warnings, plan, asked, options, cancelled, live, begun })
+    }
+
+    /// A call, ready to run.
+    fn start(&self, checked: Checked) -> Result<Started, Error> {
+        let Prepared { task, taker, choices, warnings, plan, asked, options, cancelled, live, begun } =
+            self.prepare(checked)?;
         let Inner { transport, members, watchers, calls, .. } = &*self.inner;
         let job = Job {
             seats: choices.iter().map(|choice| self.seat(&taker, choice, &options, &asked)).collect(),
@@ -257,6 +287,7 @@ impl Router {
             members: Arc::clone(members),
             watch: teller(watchers, calls, &task, &choices),
             cancelled,
+            begun,
         };
         Ok(Started { run: Run::new(job), task, choices, warnings })
     }
@@ -290,7 +321,7 @@ impl Router {
         let params = params(task, &model, options);
         known.extend(seat::limits(task, &model, &params));
         let credential = self.inner.credentials.get(&model.provider.name).cloned();
-        let request = asked.of(&model);
+        let request = Arc::clone(&asked.of(&model).request);
         Arc::new(ModelSeat { request, params, key: choice.key.clone(), known, credential, model })
     }
 
@@ -368,7 +399,26 @@ struct Live {
     restarts: bool,
 }
 
-/// A call that has been checked.
+/// A call whose input is sound.
+struct Checked {
+    task: Arc<Task>,
+    asked: Arc<Asked>,
+    options: Options,
+    cancelled: BoxFuture<'static, ()>,
+    live: Option<Live>,
+    /// Its time counts from here.
+    begun: Instant,
+}
+
+/// Counts the tokens of a call's prompt, on a thread where that holds nobody up.
+async fn counted(checked: Checked) -> Checked {
+    let asked = Arc::clone(&checked.asked);
+    // Without a count, the estimate decides.
+    let _ = tokio::task::spawn_blocking(move || asked.count()).await;
+    checked
+}
+
+/// A call of which is known who would be asked.
 struct Prepared {
     /// The task that was called.
     task: Arc<Task>,
@@ -377,9 +427,11 @@ struct Prepared {
     choices: Arc<[Choice]>,
     warnings: Vec<String>,
     plan: Plan,
-    asked: Asked,
+    asked: Arc<Asked>,
     options: Options,
     cancelled: BoxFuture<'static, ()>,
+    live: Option<Live>,
+    begun: Instant,
 }
 
 /// A call under way, with what is needed to tell how it went.

@@ -50,6 +50,8 @@ pub(crate) struct Job {
     pub(crate) watch: Box<dyn Fn(Note) + Send + Sync>,
     /// Resolves when the caller wants no answer any more.
     pub(crate) cancelled: BoxFuture<'static, ()>,
+    /// When the call began.
+    pub(crate) begun: Instant,
 }
 
 /// What of a stream the caller receives.
@@ -164,7 +166,7 @@ impl Run {
                 return Poll::Pending;
             }
             if self.begin.is_none() {
-                self.begin = Some(Instant::now());
+                self.begin = Some(self.job.begun);
                 self.step(Event::Begin);
             } else if let Some(handed) = self.handed.take() {
                 self.step(Event::Away(handed.elapsed()));

@@ -198,7 +198,8 @@ fn nobody_runs_beside_one_that_acts() {
 #[test]
 fn what_never_left_is_not_charged() {
     for (kind, charged) in [(InvalidRequest, false), (Unsupported, false), (Timeout, true)] {
-        let mut plan = Plan { retries: 0, tokens: 1_000, ..plan(1) };
+        let mut plan = Plan { retries: 0, ..plan(1) };
+        plan.candidates[0].size.tokens = 1_000;
         plan.candidates[0].price =
             Some(Price { input: 1.0, output: 1.0, cached_input: None, cache_write: None, tier: None });
         let mut bench = begun(plan, Health::default());

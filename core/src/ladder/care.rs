@@ -85,10 +85,31 @@ impl Ladder {
         if let Some(ticket) = flight.ticket.take() {
             turn.health.finish(&ticket, ended, turn.at, &self.plan.breaker, &mut self.rng, &mut changes);
         }
-        if let Some(price) = self.plan.candidates.get(candidate).and_then(|candidate| candidate.price) {
-            self.trail.bill(line, price, self.plan.tokens);
+        let asked = self.plan.candidates.get(candidate);
+        if let Some((price, size)) = asked.and_then(|asked| asked.price.map(|price| (price, asked.size))) {
+            self.trail.bill(line, price, size.tokens);
         }
+        self.learn(attempt, ended, turn);
         self.tell(candidate, changes);
+    }
+
+    /// Notes how many tokens the provider counted, where it was asked just what the call asks.
+    fn learn(&self, attempt: usize, ended: &Ended<'_>, turn: &mut Turn<'_>) {
+        let Some(flight) = self.flights.get(attempt).filter(|flight| !flight.resumes && !flight.reasks) else {
+            return;
+        };
+        let counted = match ended {
+            Ended::Answered { .. } => {
+                self.trail.lines().get(flight.line).and_then(|line| line.usage).map(|usage| usage.input)
+            }
+            Ended::Failed(failure) => failure.overflow.and_then(|(prompt, _)| prompt),
+            Ended::Late { .. } | Ended::Gone { .. } => None,
+        };
+        // Who searches or runs code by itself reads more than was sent.
+        let asked = self.plan.candidates.get(flight.candidate).filter(|asked| !asked.acts);
+        if let Some((asked, counted)) = asked.zip(counted) {
+            turn.health.counted(asked.vitals, asked.size.text, counted.saturating_sub(asked.size.images));
+        }
     }
 
     /// What an attempt shows that was not let end.

@@ -37,6 +37,7 @@ pub(super) fn plan(candidates: usize) -> Plan {
         key: None,
         vitals: Vitals::default(),
         price: None,
+        size: Size::default(),
         acts: false,
     };
     Plan {
@@ -44,7 +45,6 @@ pub(super) fn plan(candidates: usize) -> Plan {
         deadline: Some(ms(10_000)),
         tightened: false,
         origin: Duration::ZERO,
-        tokens: 0,
         hedge: true,
         hedge_after: None,
         breaker: defaults(),

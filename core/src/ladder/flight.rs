@@ -30,6 +30,8 @@ pub(super) struct Flight {
     pub(super) resumable: bool,
     /// Whether it continues another's text.
     pub(super) resumes: bool,
+    /// Whether it is told what was wrong with an earlier answer.
+    pub(super) reasks: bool,
     /// Whether its answer is whole, since `heard`.
     pub(super) whole: bool,
     /// Whether it was told to read no further.

@@ -39,7 +39,7 @@ mod verdict;
 
 pub use machine::Ladder;
 pub use note::Note;
-pub use plan::{Candidate, Plan};
+pub use plan::{Candidate, Plan, Size};
 pub use rehearsal::{Part, Rehearsal, rehearse};
 pub use step::{Action, Answer, Event, Join, Speech};
 pub use verdict::{Counts, Fallback, Harm, ROWS, Retry, Row, Verdict, verdict};

@@ -38,8 +38,21 @@ pub struct Candidate {
     pub max_request_bytes: Option<u64>,
     /// What its tokens cost, if known.
     pub price: Option<Price>,
+    /// How large the prompt is for it.
+    pub size: Size,
     /// Whether the provider itself may act on the request, so that it must not be asked in vain.
     pub acts: bool,
+}
+
+/// How large a prompt is for a model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Tokens, estimated or counted.
+    pub tokens: u64,
+    /// Tokens of its text, as estimated for any model.
+    pub text: u64,
+    /// Tokens of its images.
+    pub images: u64,
 }
 
 /// The policy of one call.
@@ -53,8 +66,6 @@ pub struct Plan {
     pub tightened: bool,
     /// The time of the health's clock at which the call begins.
     pub origin: Duration,
-    /// About how many tokens the prompt has.
-    pub tokens: u64,
     /// Whether a slow candidate is raced; otherwise it is cut when the next one starts.
     pub hedge: bool,
     /// When the next candidate starts beside a slow one, instead of late.

@@ -53,6 +53,7 @@ impl Ladder {
         let mut changes = Vec::new();
         let ticket = turn.health.take(chosen.vitals, self.plan.live, turn.at, &mut changes);
         let line = self.trail.started(chosen, turn.now);
+        let reask = self.seats.get(candidate).and_then(|seat| seat.reask);
         self.flights.push(Flight {
             candidate,
             line,
@@ -67,6 +68,7 @@ impl Ladder {
             speaks: false,
             resumable: false,
             resumes: self.resume.is_some(),
+            reasks: reask.is_some(),
             whole: false,
             closed: false,
         });
@@ -76,7 +78,7 @@ impl Ladder {
             candidate: chosen.index,
             amends: self.seats.get(candidate).map(|seat| seat.amends.clone()).unwrap_or_default(),
             resume: self.resume,
-            reask: self.seats.get(candidate).and_then(|seat| seat.reask),
+            reask,
         });
         self.tell(candidate, changes);
         self.notes.push(Note::Started { attempt, candidate: self.index(candidate) });

@@ -3,12 +3,8 @@
 mod split;
 #[cfg(test)]
 mod tests;
-mod tokens;
 
-use std::cell::LazyCell;
 use std::sync::Arc;
-
-pub(crate) use tokens::estimate;
 
 use crate::config::{Credential, Key, Model, Policy, Task};
 use crate::error::{Error, ErrorKind};
@@ -39,6 +35,24 @@ pub(crate) struct Route {
     pub(crate) warnings: Vec<String>,
 }
 
+/// The tokens of a call's prompt for a model, where they exceed a limit.
+pub(crate) type Beyond<'a> = dyn Fn(&Model, u64) -> Option<u64> + 'a;
+
+/// The limits that a prompt for `task` may meet on its way, and whose tokens count for each.
+pub(crate) fn limits<'a>(policy: &'a Policy, task: &'a Task) -> impl Iterator<Item = (&'a Model, u64)> {
+    let next = |task: &&'a Task| task.too_long.as_ref().and_then(|name| policy.tasks.get(name)).map(|task| &**task);
+    std::iter::successors(Some(task), next).flat_map(|task| {
+        let own = measure(task).zip(task.max_input_tokens);
+        let windows = task.candidates.iter().filter_map(|model| Some((&**model, model.context_window?)));
+        own.into_iter().chain(windows)
+    })
+}
+
+/// The model by which a task's own limit is measured: the first that it names.
+fn measure(task: &Task) -> Option<&Model> {
+    task.candidates.first().map(|model| &**model)
+}
+
 /// The candidates of one call of `task`. `draw` is a random number that decides between several primaries where the call
 /// itself does not.
 ///
@@ -51,10 +65,9 @@ pub(crate) fn route(
     request: &Request,
     options: &Options,
     draw: u64,
+    beyond: &Beyond<'_>,
 ) -> Result<Route, Error> {
-    // Counted only where something depends on it.
-    let tokens = LazyCell::new(|| estimate(request));
-    let (task, warnings) = taker(policy, task, || *tokens)?;
+    let (task, warnings) = taker(policy, task, beyond)?;
     let all = in_order(&task, split::chosen(&task, options, draw));
     let (first, rest): (_, Vec<_>) = match &options.model {
         None => (all.first().copied(), all.get(1..).unwrap_or_default().to_vec()),
@@ -71,7 +84,7 @@ pub(crate) fn route(
     let models = first.into_iter().chain(rest.into_iter().filter(|_| fallback));
     let features = request.features();
     let models: Vec<_> = models.collect();
-    let certain = |model: &Model| reason_to_skip(model, &features, || *tokens);
+    let certain = |model: &Model| reason_to_skip(model, &features, beyond);
     // Where the catalog leaves nobody, it may be wrong: the providers themselves are asked then.
     let doubted = |model: &Model| doubt(model, &features);
     let trusted = models.iter().any(|model| certain(model).is_none() && doubted(model).is_none());
@@ -89,10 +102,13 @@ pub(crate) fn route(
 
 /// The task that takes an input of this size, and a sentence for each hand-over to it. The way ends, since the
 /// configuration allows no loop.
-fn taker(policy: &Policy, called: &Arc<Task>, tokens: impl Fn() -> u64) -> Result<(Arc<Task>, Vec<String>), Error> {
+fn taker(policy: &Policy, called: &Arc<Task>, beyond: &Beyond<'_>) -> Result<(Arc<Task>, Vec<String>), Error> {
     let (mut task, mut warnings) = (called, Vec::new());
-    while let Some(limit) = task.max_input_tokens.filter(|limit| tokens() > *limit) {
-        let tokens = tokens();
+    let over = |task: &Task| {
+        let limit = task.max_input_tokens?;
+        Some((beyond(measure(task)?, limit)?, limit))
+    };
+    while let Some((tokens, limit)) = over(task) {
         let Some(next) = task.too_long.as_ref().and_then(|name| policy.tasks.get(name)) else {
             let who = if warnings.is_empty() {
                 "the task".to_owned()
@@ -146,13 +162,13 @@ fn doubt(model: &Model, features: &[Feature]) -> Option<String> {
     Some(format!("missing capability by the built-in catalog: {}", feature.as_str()))
 }
 
-fn reason_to_skip(model: &Model, features: &[Feature], tokens: impl Fn() -> u64) -> Option<String> {
+fn reason_to_skip(model: &Model, features: &[Feature], beyond: &Beyond<'_>) -> Option<String> {
     if let Credential::Missing(why) = &model.provider.credential {
         return Some(format!("no credentials: {why}"));
     }
     if let Some(feature) = features.iter().find(|feature| model.lacks.contains(feature)) {
         return Some(format!("missing capability: {}", feature.as_str()));
     }
-    let (window, tokens) = (model.context_window?, tokens());
-    (tokens > window).then(|| format!("its context window of {window} tokens is too small for about {tokens}"))
+    let window = model.context_window?;
+    beyond(model, window).map(|tokens| format!("its context window of {window} tokens is too small for about {tokens}"))
 }

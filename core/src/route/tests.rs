@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::tokens::{Prompt, Ruler};
 use crate::types::Message;
 
 fn policy(tasks: Value) -> Policy {
@@ -22,6 +23,13 @@ fn request(bytes: usize) -> Request {
     Request { messages: vec![Message::user("x".repeat(bytes))], ..Request::default() }
 }
 
+/// Routed, by the estimate of each model.
+fn route(policy: &Policy, task: &str, request: Request, asked: &Options, draw: u64) -> Result<Route, Error> {
+    let prompt = Prompt::new(request);
+    let beyond = |model: &Model, limit: u64| prompt.beyond(limit, || Ruler::new(&model.id, 1.0));
+    super::route(policy, &policy.tasks[task], &prompt.request, asked, draw, &beyond)
+}
+
 fn options(value: Value) -> Options {
     Options::from_value(value).unwrap()
 }
@@ -33,7 +41,7 @@ fn names(route: &Route) -> Vec<String> {
 /// The candidates of a call of `split` with these options and this draw.
 fn split(task: &Value, asked: Value, draw: u64) -> Vec<String> {
     let policy = policy(json!({"split": task}));
-    names(&route(&policy, &policy.tasks["split"], &request(1), &options(asked), draw).unwrap())
+    names(&route(&policy, "split", request(1), &options(asked), draw).unwrap())
 }
 
 fn canary() -> Value {
@@ -92,7 +100,7 @@ fn the_same_customer_gets_the_same_model_whatever_is_drawn() {
 #[test]
 fn every_key_of_a_model_is_a_candidate_at_the_same_place() {
     let policy = policy(json!({"t": {"primary": "keys/m", "fallback": ["small"]}}));
-    let route = route(&policy, &policy.tasks["t"], &request(1), &Options::default(), 0).unwrap();
+    let route = route(&policy, "t", request(1), &Options::default(), 0).unwrap();
     let found: Vec<_> = route
         .choices
         .iter()
@@ -112,7 +120,7 @@ fn chain() -> Policy {
 
 fn handed(bytes: usize, asked: Value) -> Result<Route, Error> {
     let policy = chain();
-    route(&policy, &policy.tasks["short"], &request(bytes), &options(asked), 0)
+    route(&policy, "short", request(bytes), &options(asked), 0)
 }
 
 #[test]

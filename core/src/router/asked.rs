@@ -1,10 +1,10 @@
 //! What a call asks: its messages, within the prompt of its task.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::config::{Model, Task};
 use crate::prompt::Parts;
+use crate::tokens::Prompt;
 use crate::types::{Message, Messages, Options, ParseError, Request, ResponseFormat};
 
 /// The name that a task's schema is given where a provider wants one.
@@ -12,9 +12,9 @@ const SCHEMA_NAME: &str = "answer";
 
 /// What a call asks.
 pub(super) struct Asked {
-    pub(super) request: Arc<Request>,
+    pub(super) prompt: Prompt,
     /// What it asks of candidates with a prompt of their own, by the name by which the task names them.
-    own: BTreeMap<String, Arc<Request>>,
+    own: BTreeMap<String, Prompt>,
 }
 
 impl Asked {
@@ -32,21 +32,26 @@ impl Asked {
             if !options.variables.0.is_empty() {
                 return Err(ParseError::new("variables", "this task has no prompt for them to fill in"));
             }
-            return Ok(Self { request: Arc::new(request(filled(messages.0)?)), own: BTreeMap::new() });
+            return Ok(Self { prompt: Prompt::new(request(filled(messages.0)?)), own: BTreeMap::new() });
         };
         let within = |parts: &Parts| {
             let messages = filled(parts.around(&messages.0, &options.variables.0)?)?;
-            Ok(Arc::new(request(messages)))
+            Ok(Prompt::new(request(messages)))
         };
         let own = prompt.models.iter();
         let own = own.map(|(name, parts)| Ok((name.clone(), within(&prompt.parts.merged(parts))?)));
-        Ok(Self { request: within(&prompt.parts)?, own: own.collect::<Result<_, _>>()? })
+        Ok(Self { prompt: within(&prompt.parts)?, own: own.collect::<Result<_, _>>()? })
     }
 
     /// What it asks of this model.
-    pub(super) fn of(&self, model: &Model) -> Arc<Request> {
+    pub(super) fn of(&self, model: &Model) -> &Prompt {
         let own = if self.own.is_empty() { None } else { self.own.get(&model.reference()) };
-        Arc::clone(own.unwrap_or(&self.request))
+        own.unwrap_or(&self.prompt)
+    }
+
+    /// Counts the tokens of everything it may ask.
+    pub(super) fn count(&self) {
+        self.own.values().chain([&self.prompt]).for_each(Prompt::count);
     }
 }
 

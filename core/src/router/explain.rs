@@ -45,7 +45,11 @@ impl Call {
     /// As [`Router::explain`].
     pub fn explain(self) -> Result<Explanation, Error> {
         let router = self.router.clone();
-        let prepared = router.prepare(self, None, true)?;
+        let checked = router.check(self, None)?;
+        if router.is_near_limit(&checked) {
+            checked.asked.count();
+        }
+        let prepared = router.prepare(checked)?;
         let Prepared { task, taker, choices, plan, options, .. } = &prepared;
         let health = router.inner.members.state.with(|health| health.clone());
         let rehearsal = rehearse(plan, &health, SEED);
@@ -58,7 +62,7 @@ impl Call {
             let required = candidate.max_request_bytes.map(|_| DEFAULT_MAX_TOKENS);
             let output = params(taker, model, options).max_output_tokens.or(required);
             let dearest = model.price.zip(output).map(|(price, output)| {
-                f64::from(part.attempts) * price.of(&Usage { input: plan.tokens, output, ..Usage::default() })
+                f64::from(part.attempts) * price.of(&Usage { input: candidate.size.tokens, output, ..Usage::default() })
             });
             let waits = (part.attempts == 0 && skipped.is_none())
                 .then(|| "asked where an earlier key is refused, limited or out of money".to_owned());
@@ -81,7 +85,7 @@ impl Call {
         Ok(Explanation {
             task: task.name.clone(),
             handed_to: (task.name != taker.name).then(|| taker.name.clone()),
-            input_tokens: plan.tokens,
+            input_tokens: plan.candidates.first().map_or(0, |first| first.size.tokens),
             deadline: plan.deadline,
             worst_case: rehearsal.worst,
             worst_case_cost: candidates.iter().map(|candidate| candidate.max_cost).sum(),

@@ -9,7 +9,7 @@ use super::Live;
 use super::seat::params;
 use crate::config::{Credential, Format, Key, Model, Policy, Task};
 use crate::ladder::health::Identity;
-use crate::ladder::{Candidate, Plan};
+use crate::ladder::{Candidate, Plan, Size};
 use crate::provider;
 use crate::route::Choice;
 use crate::state::Members;
@@ -25,8 +25,10 @@ pub(super) struct Facts<'a> {
     pub(super) choices: &'a [Choice],
     pub(super) options: &'a Options,
     pub(super) request: &'a Request,
-    /// About how many tokens the prompt has.
-    pub(super) tokens: u64,
+    /// How large the prompt is for a model.
+    pub(super) size: &'a dyn Fn(&Model) -> Size,
+    /// How long the call has been prepared.
+    pub(super) elapsed: Duration,
     pub(super) live: Option<Live>,
 }
 
@@ -37,8 +39,7 @@ pub(super) fn plan(facts: &Facts<'_>, members: &Members) -> Plan {
         candidates: candidates(facts, members),
         deadline: task.max_latency.into_iter().chain(asked).min(),
         tightened: asked.is_some_and(|asked| task.max_latency.is_none_or(|own| asked < own)),
-        origin: members.state.now(),
-        tokens: facts.tokens,
+        origin: members.state.now().saturating_sub(facts.elapsed),
         hedge: task.hedge,
         hedge_after: task.hedge_after,
         breaker: facts.breaker,
@@ -82,6 +83,7 @@ fn candidates(facts: &Facts<'_>, members: &Members) -> Vec<Candidate> {
             context_window: model.context_window,
             max_request_bytes: (model.format() == Format::AnthropicMessages).then_some(provider::ANTHROPIC_MAX_REQUEST),
             price: model.price,
+            size: (facts.size)(model),
             acts: [Some(&model.extra_body), request.extra_body.get(&model.provider.name)]
                 .into_iter()
                 .flatten()

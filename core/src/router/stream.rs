@@ -4,11 +4,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream, StreamExt};
 use serde_json::Value;
 
 use super::call::{Call, setters};
-use super::{Live, Router, Started};
+use super::{Checked, Live, Router, Started, counted};
 use crate::driver::News;
 use crate::error::{Error, ErrorKind};
 use crate::types::{Attempt, Event, OnBreak, Options, Reply, ResponseFormat, Tool, ToolChoice};
@@ -27,6 +28,8 @@ pub struct EventStream {
 enum State {
     /// Nothing was asked yet.
     Call(Box<Call>),
+    /// The tokens of its prompt are being counted.
+    Counting(Router, BoxFuture<'static, Checked>),
     Running(Router, Box<Started>),
     /// The end was told; the trail is still there, if there was one.
     Over(Option<Box<Started>>),
@@ -112,7 +115,7 @@ impl EventStream {
     pub fn close(&mut self) {
         let state = std::mem::replace(&mut self.state, State::Over(None));
         self.state = State::Over(match state {
-            State::Call(_) => None,
+            State::Call(_) | State::Counting(..) => None,
             State::Running(_, mut started) => {
                 started.run.cancel();
                 Some(started)
@@ -126,7 +129,7 @@ impl EventStream {
     pub fn attempts(&self) -> &[Attempt] {
         match &self.state {
             State::Running(_, started) | State::Over(Some(started)) => started.run.attempts(),
-            State::Call(_) | State::Over(None) => &[],
+            State::Call(_) | State::Counting(..) | State::Over(None) => &[],
         }
     }
 
@@ -135,7 +138,16 @@ impl EventStream {
             return Ok(());
         };
         let router = call.router.clone();
-        let started = router.start(*call, Some(self.live))?;
+        let checked = router.check(*call, Some(self.live))?;
+        if router.is_near_limit(&checked) {
+            self.state = State::Counting(router, counted(checked).boxed());
+            return Ok(());
+        }
+        self.run(router, checked)
+    }
+
+    fn run(&mut self, router: Router, checked: Checked) -> Result<(), Error> {
+        let started = router.start(checked)?;
         self.state = State::Running(router, Box::new(started));
         Ok(())
     }
@@ -149,6 +161,14 @@ impl Stream for EventStream {
             && let Err(error) = self.begin()
         {
             return Poll::Ready(Some(Err(error)));
+        }
+        if let State::Counting(_, counting) = &mut self.state {
+            let checked = ready!(counting.poll_unpin(cx));
+            if let State::Counting(router, _) = std::mem::replace(&mut self.state, State::Over(None))
+                && let Err(error) = self.run(router, checked)
+            {
+                return Poll::Ready(Some(Err(error)));
+            }
         }
         let State::Running(router, started) = &mut self.state else {
             return Poll::Ready(None);

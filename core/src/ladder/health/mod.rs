@@ -15,6 +15,7 @@ mod slots;
 mod standing;
 mod table;
 mod times;
+mod tokens;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use self::gate::Gate;
 use self::slots::Slots;
 use self::table::Table;
 use self::times::Times;
+use self::tokens::Tokens;
 use super::verdict::{Counts, Harm, verdict};
 use crate::error::ErrorKind;
 use crate::types::{self, Amend, Failure};
@@ -52,6 +54,7 @@ struct Model {
     gate: Gate,
     first: Times,
     total: Times,
+    tokens: Tokens,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -296,6 +299,19 @@ impl Health {
         if let Some((model, took)) = self.models.get_mut(ticket.vitals.model).zip(took) {
             if ticket.live { model.first.add(took) } else { model.total.add(took) }
         }
+    }
+
+    /// Notes that the provider counted so many tokens in a text for which so many were estimated.
+    pub fn counted(&mut self, vitals: Vitals, estimated: u64, counted: u64) {
+        if let Some(model) = self.models.get_mut(vitals.model) {
+            model.tokens.add(estimated, counted);
+        }
+    }
+
+    /// How many tokens the model's provider counts for each that is estimated.
+    #[must_use]
+    pub fn tokens(&self, vitals: Vitals) -> f64 {
+        self.models.get(vitals.model).map_or(1.0, |model| model.tokens.ratio())
     }
 
     /// Begins to wait for a place at the candidate's key; who waits has a number.
