@@ -34,6 +34,8 @@ mod stream;
 mod stream_cases;
 #[cfg(test)]
 mod stream_properties;
+#[cfg(test)]
+mod token_cases;
 mod trail;
 mod verdict;
 
