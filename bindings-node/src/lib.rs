@@ -8,6 +8,7 @@
 #![allow(unreachable_pub)]
 
 mod command;
+mod credentials;
 mod events;
 mod exchange;
 mod mailbox;

@@ -2,15 +2,19 @@
 
 use locum::types::ParseError;
 use locum::{Error, ErrorKind};
-use napi::bindgen_prelude::{Either, External};
+use napi::bindgen_prelude::{Either, External, FnArgs, Function};
 use napi_derive::napi;
 use serde_json::{Value, json};
+
+use crate::credentials::asking;
 
 /// A router.
 #[napi(js_name = "Router")]
 pub struct RouterHandle {
     pub(crate) inner: locum::Router,
 }
+
+type Ask<'a> = Function<'a, FnArgs<(u32, String)>, ()>;
 
 /// A router, or its error as JSON.
 type Opened = Either<RouterHandle, String>;
@@ -57,23 +61,27 @@ impl RouterHandle {
     }
 }
 
-/// A router from the configuration as JSON.
+/// A router from the configuration as JSON. Where it needs the credential of one of `providers`, it calls `ask` with a ticket for
+/// `give_credential`.
 #[napi]
 #[allow(clippy::needless_pass_by_value)]
-pub fn open_config(config: String) -> Opened {
-    opened(parse("config", &config).and_then(locum::Router::from_value))
+pub fn open_config(config: String, providers: Vec<String>, ask: Ask<'_>) -> napi::Result<Opened> {
+    let builder = asking(providers, &ask)?;
+    Ok(opened(parse("config", &config).and_then(|config| builder.from_value(config))))
 }
 
 /// A router from a file.
 #[napi]
-pub fn open_file(path: String) -> Opened {
-    opened(locum::Router::from_file(path))
+#[allow(clippy::needless_pass_by_value)]
+pub fn open_file(path: String, providers: Vec<String>, ask: Ask<'_>) -> napi::Result<Opened> {
+    Ok(opened(asking(providers, &ask)?.from_file(path)))
 }
 
 /// A router from the file that `LOCUM_CONFIG` names, else `./locum.toml`.
 #[napi]
-pub fn open_default() -> Opened {
-    opened(locum::Router::from_default())
+#[allow(clippy::needless_pass_by_value)]
+pub fn open_default(providers: Vec<String>, ask: Ask<'_>) -> napi::Result<Opened> {
+    Ok(opened(asking(providers, &ask)?.from_default()))
 }
 
 /// Every kind of error.

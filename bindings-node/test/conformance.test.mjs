@@ -34,7 +34,7 @@ async function play(scenario, t) {
   const keys = names.map((name) => `sk-conformance-${name}-do-not-print`)
   const config = structuredClone(scenario.config)
   names.forEach((name, i) => {
-    const key = 'api_keys' in providers[name] ? {} : { api_key: keys[i] }
+    const key = 'api_keys' in providers[name] || 'auth' in providers[name] ? {} : { api_key: keys[i] }
     config.providers[name] = { base_url: mock.url(name), ...key, ...providers[name] }
   })
   config.state ??= 'router'
@@ -43,7 +43,7 @@ async function play(scenario, t) {
   process.on('warning', warned)
   t.after(() => process.off('warning', warned))
 
-  const router = open(config, scenario.config_error, printed)
+  const router = open(config, { credentials: callbacks(scenario, keys) }, scenario.config_error, printed)
   if (router !== null) {
     const told = []
     if (scenario.calls?.some((call) => call.expect.happened)) router.onEvent((event) => told.push(event))
@@ -60,10 +60,27 @@ async function play(scenario, t) {
   for (const key of all) assert.ok(!printed.join('\n').includes(key), `a key was printed:\n${printed.join('\n')}`)
 }
 
-function open(config, expected, printed) {
+/** Callbacks that give one credential after the other, and go on with the last. */
+function callbacks(scenario, keys) {
+  const made = Object.entries(scenario.credentials ?? {}).map(([name, given]) => {
+    keys.push(...given.map((one) => (typeof one === 'string' ? one : one.token)).filter(Boolean))
+    let next = 0
+    return [
+      name,
+      async () => {
+        const one = given[Math.min(next++, given.length - 1)]
+        if (one.raises) throw new RangeError(keys[0])
+        return one
+      },
+    ]
+  })
+  return Object.fromEntries(made)
+}
+
+function open(config, options, expected, printed) {
   let router
   try {
-    router = new Router(config)
+    router = new Router(config, options)
   } catch (error) {
     if (expected === undefined) throw error
     printed.push(inspect(error), error.stack, JSON.stringify(error))

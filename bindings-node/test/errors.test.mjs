@@ -85,7 +85,7 @@ test('all fail: the error is the primary’s and the trail is whole', async (t) 
 
 test('every field of the core’s error and attempt is passed on', async (t) => {
   const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase())
-  const wire = JSON.parse(addon.openConfig('{}'))
+  const wire = JSON.parse(addon.openConfig('{}', [], () => {}))
   const { router } = await start(t, { a: [{ status: 500 }], b: [{ status: 500 }] })
   const error = await rejection(router.complete('support_chat', 'Hi'))
   for (const name of Object.keys(wire)) assert.ok(name === 'message' || camel(name) in error, `${name} is missing`)

@@ -52,12 +52,16 @@ interface Mailbox {
   drain(): [ticket: number, envelope: string, settlement: Settlement | null][]
 }
 
+/** Asks for the credential of a provider. It is answered with the ticket. */
+type AskCredential = (ticket: number, provider: string) => void
+
 /** Where a router, a stream, an exchange or a mock is asked for and a string comes back, it is the error as JSON. */
 interface Addon {
   Mailbox: new (wake: () => void) => Mailbox
-  openConfig(config: string): RouterHandle | string
-  openFile(path: string): RouterHandle | string
-  openDefault(): RouterHandle | string
+  openConfig(config: string, providers: string[], ask: AskCredential): RouterHandle | string
+  openFile(path: string, providers: string[], ask: AskCredential): RouterHandle | string
+  openDefault(providers: string[], ask: AskCredential): RouterHandle | string
+  giveCredential(ticket: number, given: string | null, instead: string): void
   openStream(router: RouterHandle, request: string, text: boolean): StreamHandle | string
   openExchange(router: RouterHandle, head: string, body: Uint8Array): ExchangeHandle | string
   errorKinds(): string[]

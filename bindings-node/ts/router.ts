@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 
 import { aborted, ask, warn } from './call.js'
+import { asking } from './credentials.js'
 import { ConfigError, errorOf } from './errors.js'
 import { Watcher } from './events.js'
 import { exchange } from './fetch.js'
@@ -20,6 +21,7 @@ import type {
   Message,
   Options,
   RouterEvent,
+  RouterOptions,
   StreamOptions,
 } from './types.js'
 
@@ -44,8 +46,8 @@ export class Router {
    *
    * @throws {ConfigError} listing every problem
    */
-  constructor(config: EitherCase<Config>) {
-    const { handle } = config instanceof Opened ? config : opened(addon.openConfig(configText(config)))
+  constructor(config: EitherCase<Config>, options?: RouterOptions | null) {
+    const { handle } = config instanceof Opened ? config : opened(addon.openConfig(configText(config), ...asking(options?.credentials)))
     this.#handle = handle
     warn(handle.takeNotices())
   }
@@ -55,10 +57,10 @@ export class Router {
    *
    * @throws {ConfigError} listing every problem with its line
    */
-  static fromFile(path: string | URL): Router {
+  static fromFile(path: string | URL, options?: RouterOptions | null): Router {
     const file = path instanceof URL ? fileURLToPath(path) : path
     if (typeof file !== 'string') throw new TypeError('path: expected a string or a file URL')
-    return new Router(opened(addon.openFile(file)) as never)
+    return new Router(opened(addon.openFile(file, ...asking(options?.credentials))) as never)
   }
 
   /**
@@ -66,8 +68,8 @@ export class Router {
    *
    * @throws {ConfigError} when neither is there or the file has problems
    */
-  static fromDefault(): Router {
-    return new Router(opened(addon.openDefault()) as never)
+  static fromDefault(options?: RouterOptions | null): Router {
+    return new Router(opened(addon.openDefault(...asking(options?.credentials))) as never)
   }
 
   /** The names of the tasks. */

@@ -158,6 +158,24 @@ export interface CommonOptions extends Params {
   onBreak?: OnBreak | null
 }
 
+/** What a router is made with besides its configuration. */
+export interface RouterOptions {
+  /** What gives the credentials of providers whose `auth` is `callback`, by provider. */
+  credentials?: Readonly<Record<string, CredentialCallback>> | null
+}
+
+/** What lets requests in: a token, or an object with a token or with AWS keys. */
+export type Credential =
+  | string
+  | { token: string; expiresAt?: CredentialEnd }
+  | { accessKeyId: string; secretAccessKey: string; sessionToken?: string | null; expiresAt?: CredentialEnd }
+
+/** When a credential expires: a date, RFC 3339, or seconds since the Unix epoch. Without it, it is asked for again after a minute. */
+export type CredentialEnd = Date | string | number | null
+
+/** What gives a credential when one is needed. */
+export type CredentialCallback = () => Credential | PromiseLike<Credential>
+
 /** What `locum.toml` holds, as an object. */
 export interface Config {
   /** Who shares what is learned of the health of candidates: all routers of the process, or this one alone. */
@@ -188,9 +206,13 @@ export interface ProviderConfig {
   /** The version of Azure's API, which selects its older addresses. */
   apiVersion?: string
   /** Where its credential comes from. */
-  auth?: 'key' | 'aws'
+  auth?: 'key' | 'aws' | 'google' | 'entra' | 'callback'
   /** The profile of AWS's shared files to take the keys from. */
   profile?: string
+  /** `file:PATH` or `env:NAME` of Google's credentials in JSON. */
+  credentials?: string
+  /** What tokens of Google or Entra are asked for. */
+  scope?: string
   /** `env:NAME`, `file:PATH`, or the key itself. */
   apiKey?: string
   /** Several keys, in the order in which they are used. */

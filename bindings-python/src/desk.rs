@@ -14,11 +14,14 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::convert::to_python;
+use crate::credentials::Requests;
 use crate::mailbox::Queue;
 
 /// The core's router of this process, with its queue of events.
 pub(crate) struct Desk {
     pub(crate) router: Router,
+    /// Where it asks for credentials.
+    pub(crate) requests: Arc<Requests>,
     events: EventQueue,
     /// Somebody tells a batch.
     telling: AtomicBool,
@@ -30,7 +33,12 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// `least` is the least level of events that somebody wants.
-    pub(crate) fn open(router: Router, least: Level, owner: Py<PyWeakrefReference>) -> Arc<Self> {
+    pub(crate) fn open(
+        router: Router,
+        requests: Arc<Requests>,
+        least: Level,
+        owner: Py<PyWeakrefReference>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|desk: &Weak<Self>| {
             let rung = desk.clone();
             let events = router.queue_events(least, move || {
@@ -38,7 +46,7 @@ impl Desk {
                     desk.ring();
                 }
             });
-            Self { router, events, telling: AtomicBool::new(false), bells: Mutex::default(), owner }
+            Self { router, requests, events, telling: AtomicBool::new(false), bells: Mutex::default(), owner }
         })
     }
 

@@ -4,6 +4,7 @@
 //! how both get from one world to the other.
 
 mod convert;
+mod credentials;
 mod desk;
 mod errors;
 mod events;
@@ -25,6 +26,8 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
+    #[pymodule_export]
+    use crate::credentials::{CredentialRequest, CredentialRequests};
     #[pymodule_export]
     use crate::events::{
         EndEvent, ReasoningEvent, RestartEvent, StartEvent, TextEvent, ToolCallDeltaEvent, ToolCallEvent, UsageEvent,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use locum::{Error, Level, Policy};
+use locum::{Builder, Error, Level, Policy};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::credentials::{Requests, asking};
 use crate::desk::Desk;
 use crate::fetch::{Answer, answer, request};
 use crate::mailbox::{Ticket, submit, submit_fetch};
@@ -35,28 +36,47 @@ const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 #[pyclass(frozen, weakref, module = "locum._core")]
 pub(crate) struct Router {
     policy: Policy,
+    /// What gives credentials, by provider.
+    callbacks: Py<PyDict>,
     // Locked only while attached to Python and for no Python call, so they are free whenever Python forks.
     live: Mutex<Local<Arc<Desk>>>,
     /// Who listens to events, each with the number it is taken back by.
     listeners: Mutex<Vec<(u64, Py<PyAny>)>>,
     /// The core's router, until the Python object is there that its desk tells of.
-    made: Mutex<Option<locum::Router>>,
+    made: Mutex<Option<(locum::Router, Arc<Requests>)>>,
     numbers: AtomicU64,
 }
 
 impl Router {
-    fn new(py: Python<'_>, made: Result<locum::Router, Error>) -> PyResult<Py<Self>> {
-        let made = made.map_err(|error| errors::exception(py, &error))?;
+    /// A router that asks these callbacks for credentials, made by `open`.
+    fn new(
+        py: Python<'_>,
+        callbacks: Bound<'_, PyDict>,
+        open: impl FnOnce(Builder) -> Result<locum::Router, Error>,
+    ) -> PyResult<Py<Self>> {
+        let (builder, requests) = asking(&callbacks)?;
+        let made = open(builder).map_err(|error| errors::exception(py, &error))?;
         let this = Self {
             policy: made.policy().clone(),
+            callbacks: callbacks.unbind(),
             live: Mutex::new(Local::none()),
             listeners: Mutex::default(),
-            made: Mutex::new(Some(made)),
+            made: Mutex::new(Some((made, requests))),
             numbers: AtomicU64::new(0),
         };
         let this = Bound::new(py, this)?;
         Self::desk(&this)?.tell(py)?;
         Ok(this.unbind())
+    }
+
+    /// The desk, on the way to a call, which may need a credential.
+    fn open(this: &Bound<'_, Self>) -> PyResult<Arc<Desk>> {
+        let desk = Self::desk(this)?;
+        let callbacks = this.get().callbacks.bind(this.py());
+        if !callbacks.is_empty() {
+            desk.requests.serve(callbacks)?;
+        }
+        Ok(desk)
     }
 
     /// The core's router; in a forked child a new one, since the connections belong to the parent.
@@ -67,17 +87,22 @@ impl Router {
         }
         let least = own.least(py)?;
         let owner = PyWeakrefReference::new(this)?.unbind();
+        let made = lock(&own.made).take();
+        let (router, requests) = match made {
+            Some(made) => made,
+            None => {
+                let (builder, requests) = asking(own.callbacks.bind(py))?;
+                let router = builder.build(own.policy.clone()).map_err(|error| errors::exception(py, &error))?;
+                // The parent has told what is to be said of the configuration.
+                drop(router.take_notices());
+                (router, requests)
+            }
+        };
         let mut live = lock(&own.live);
         if let Some(desk) = live.get() {
             return Ok(desk.clone());
         }
-        let router = lock(&own.made).take().unwrap_or_else(|| {
-            let router = locum::Router::new(own.policy.clone());
-            // The parent has told what is to be said of the configuration.
-            drop(router.take_notices());
-            router
-        });
-        let desk = Desk::open(router, least, owner);
+        let desk = Desk::open(router, requests, least, owner);
         *live = Local::new(desk.clone());
         Ok(desk)
     }
@@ -118,7 +143,7 @@ impl Router {
         options: &Bound<'_, PyDict>,
     ) -> PyResult<(Arc<Desk>, impl Future<Output = Result<locum::Reply, Error>> + Send + 'static)> {
         let (task, messages, options) = Self::question(task, messages, options)?;
-        let desk = Self::desk(this)?;
+        let desk = Self::open(this)?;
         let call = {
             let router = desk.router.clone();
             // What is left of the reading happens in the task, off the loop's thread.
@@ -135,20 +160,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[pymethods]
 impl Router {
     #[staticmethod]
-    fn from_config(config: &Bound<'_, PyAny>) -> PyResult<Py<Self>> {
+    fn from_config(config: &Bound<'_, PyAny>, credentials: Bound<'_, PyDict>) -> PyResult<Py<Self>> {
         let py = config.py();
         let value = convert::to_value(config).map_err(|trouble| errors::config(py, trouble))?;
-        Self::new(py, locum::Router::from_value(value))
+        Self::new(py, credentials, |builder| builder.from_value(value))
     }
 
     #[staticmethod]
-    fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Py<Self>> {
-        Self::new(py, py.detach(|| locum::Router::from_file(path)))
+    fn from_file(py: Python<'_>, path: PathBuf, credentials: Bound<'_, PyDict>) -> PyResult<Py<Self>> {
+        Self::new(py, credentials, |builder| py.detach(|| builder.from_file(path)))
     }
 
     #[staticmethod]
-    fn from_default(py: Python<'_>) -> PyResult<Py<Self>> {
-        Self::new(py, py.detach(locum::Router::from_default))
+    fn from_default(py: Python<'_>, credentials: Bound<'_, PyDict>) -> PyResult<Py<Self>> {
+        Self::new(py, credentials, |builder| py.detach(|| builder.from_default()))
     }
 
     /// The names of the tasks.
@@ -191,7 +216,7 @@ impl Router {
         body: &[u8],
     ) -> PyResult<(Py<PyAny>, Ticket)> {
         let request = request(method, target, headers, body)?;
-        let desk = Self::desk(slf)?;
+        let desk = Self::open(slf)?;
         let call = answer(desk.router.clone(), request);
         submit_fetch(py, desk, call)
     }
@@ -206,7 +231,7 @@ impl Router {
         body: &[u8],
     ) -> PyResult<Bound<'py, PyAny>> {
         let request = request(method, target, headers, body)?;
-        let desk = Self::desk(slf)?;
+        let desk = Self::open(slf)?;
         let call = answer(desk.router.clone(), request);
         let outcome: Result<Answer, Error> = wait(py, &desk, Process::current()?.handle(), call)?;
         outcome.map_err(|error| errors::exception(py, &error))?.into_python(py, &desk)
@@ -220,7 +245,7 @@ impl Router {
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Stream> {
         let (task, messages, options) = Self::question(task, messages, options)?;
-        Ok(Stream::new(Source::new(Self::desk(slf)?, task, messages, options)))
+        Ok(Stream::new(Source::new(Self::open(slf)?, task, messages, options)))
     }
 
     /// What a call would do, as plain data.
@@ -280,6 +305,7 @@ impl Router {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.callbacks)?;
         // No lock of another thread is waited for: without the list the collector merely frees less.
         let Ok(listeners) = self.listeners.try_lock() else {
             return Ok(());

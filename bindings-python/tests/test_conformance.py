@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import itertools
 import json
 import logging
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -77,10 +79,30 @@ def prepare(scenario: dict[str, Any], mock: Mock) -> tuple[dict[str, Any], list[
     for name, provider in configuration["providers"].items():
         keys.append(f"sk-conformance-{name}-do-not-print")
         provider.setdefault("base_url", mock.url(name))
-        if "api_keys" not in provider:
+        if "api_keys" not in provider and "auth" not in provider:
             provider.setdefault("api_key", keys[-1])
     configuration.setdefault("state", "router")
     return configuration, keys
+
+
+def callbacks(scenario: dict[str, Any], keys: list[str]) -> dict[str, Callable[[], Any]]:
+    """Callbacks that give one credential after the other, and go on with the last."""
+    made: dict[str, Callable[[], Any]] = {}
+    for name, given in scenario.get("credentials", {}).items():
+        tokens = [each if isinstance(each, str) else each.get("token") for each in given]
+        keys.extend(token for token in tokens if token)
+        made[name] = _gives(itertools.chain(given, itertools.repeat(given[-1])))
+    return made
+
+
+def _gives(given: Iterator[Any]) -> Callable[[], Any]:
+    def give() -> Any:
+        one = next(given)
+        if one == {"raises": True}:
+            raise RuntimeError("token-conformance-do-not-print")
+        return one
+
+    return give
 
 
 def script(scenario: dict[str, Any]) -> dict[str, Any]:
@@ -258,13 +280,14 @@ def test_scenario(scenario: dict[str, Any], caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.DEBUG)
     with Mock(script(scenario)) as mock:
         configuration, keys = prepare(scenario, mock)
+        credentials = callbacks(scenario, keys)
         if "config_error" in scenario:
             with pytest.raises(ConfigError) as refused:
-                Router(configuration)
+                Router(configuration, credentials=credentials)
             matches(error_fields(refused.value), scenario["config_error"], "config_error")
             printed = dumps([str(refused.value), refused.value.__dict__])
         else:
-            printed = run_calls(scenario, Router(configuration), mock)
+            printed = run_calls(scenario, Router(configuration, credentials=credentials), mock)
             compare_log(mock, scenario)
         printed += dumps(mock.log()) + caplog.text
     for key in keys:

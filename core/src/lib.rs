@@ -199,7 +199,7 @@ pub mod types;
 pub use config::Policy;
 pub use error::{Error, ErrorKind};
 pub use observe::EventQueue;
-pub use router::{Body, Call, EventStream, Router, TextStream};
+pub use router::{Body, Builder, Call, EventStream, Router, TextStream};
 pub use types::{
     Attempt, CandidateHealth, Event, Explanation, Finish, FinishReason, Happening, Level, Message, Messages, Next,
     OnBreak, Options, Outcome, Reply, ResponseFormat, Role, RouterEvent, Secret, Tool, ToolCall, ToolCallDelta,

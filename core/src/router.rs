@@ -1,6 +1,7 @@
 //! The handle users hold. It calls the other modules in the order of a request and decides nothing itself.
 
 mod asked;
+mod builder;
 mod call;
 mod credentials;
 mod explain;
@@ -11,7 +12,7 @@ mod seat;
 mod stream;
 mod watch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,7 +21,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use self::asked::Asked;
+pub use self::builder::Builder;
 pub use self::call::Call;
+use self::credentials::Credentials;
 pub use self::fetch::Body;
 use self::fetch::Late;
 use self::plan::{Facts, identities, plan};
@@ -30,7 +33,6 @@ use self::watch::{Calls, teller};
 
 use crate::accept::Contract;
 use crate::config::{Model, Policy, Sharing, Task};
-use crate::credential::Credential;
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
 use crate::ladder::{Ladder, Plan, verdict};
@@ -52,7 +54,7 @@ struct Inner {
     policy: Policy,
     transport: Arc<dyn Transport>,
     /// Those that are fetched, by provider.
-    credentials: BTreeMap<String, Arc<Credential>>,
+    credentials: Credentials,
     /// Parameters that models were found to reject, by `provider/model`.
     rejected: Mutex<HashMap<String, Vec<Amend>>>,
     notices: Notices,
@@ -69,27 +71,19 @@ impl std::fmt::Debug for Router {
 }
 
 impl Router {
-    /// A router for a checked policy, over the built-in HTTP transport.
+    /// A router for a checked policy.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self::with_transport(policy, Arc::new(Http::new()))
+        Self::of(policy, Arc::new(Http::new()), Credentials::new())
     }
 
-    /// A router over a transport of your own.
-    #[must_use]
-    pub fn with_transport(policy: Policy, transport: Arc<dyn Transport>) -> Self {
-        Self::with_credentials(policy, transport, [])
+    /// A router with a transport or credentials of your own.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 
-    /// A router that asks `credentials`, by provider, where the configuration would have a key or another source.
-    #[must_use]
-    pub fn with_credentials(
-        policy: Policy,
-        transport: Arc<dyn Transport>,
-        credentials: impl IntoIterator<Item = (String, Credential)>,
-    ) -> Self {
-        let mut fetched = credentials::configured(&policy, &transport);
-        fetched.extend(credentials.into_iter().map(|(provider, credential)| (provider, Arc::new(credential))));
+    fn of(mut policy: Policy, transport: Arc<dyn Transport>, given: Credentials) -> Self {
+        let credentials = credentials::collect(&mut policy, &transport, given);
         let notices = Notices::default();
         for lint in &policy.lints {
             notices.tell(lint, lint);
@@ -104,7 +98,7 @@ impl Router {
             inner: Arc::new(Inner {
                 policy,
                 transport,
-                credentials: fetched,
+                credentials,
                 rejected,
                 notices,
                 members,

@@ -2,14 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
-use std::sync::Arc;
-
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use locum::credential::{AwsKeys, Credential, Grant, Pass, Source};
-use locum::transport::Http;
 use locum::types::{Failure, Secret};
-use locum::{Event, Policy, Router};
+use locum::{Event, Router};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -89,13 +86,12 @@ impl Source for Keys {
 }
 
 fn router(address: &str) -> Router {
-    let policy = Policy::from_value(json!({
+    let config = json!({
         "state": "router",
-        "providers": {"aws": {"kind": "bedrock", "region": "eu-central-1", "base_url": address, "auth": "aws"}},
+        "providers": {"aws": {"kind": "bedrock", "region": "eu-central-1", "base_url": address, "auth": "callback"}},
         "tasks": {"chat": {"primary": "aws/eu.anthropic.claude-sonnet-4-6:0", "retries": 0}},
-    }))
-    .unwrap();
-    Router::with_credentials(policy, Arc::new(Http::new()), [("aws".to_owned(), Credential::new(Keys))])
+    });
+    Router::builder().credential("aws", Credential::new(Keys)).from_value(config).unwrap()
 }
 
 /// What a stream brought: its text, and how it ended.

@@ -4,11 +4,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use locum::Router;
+use locum::credential::Credential;
 use locum::testkit::{Mock, Script};
 use serde_json::{Value, json};
 
@@ -78,9 +80,14 @@ async fn run(scenario: &Value) -> Result<(), String> {
     }
     let script = Script::from_value(upstream).map_err(|error| error.to_string())?;
     let mock = Mock::start(script).await.map_err(|error| error.to_string())?;
-    let keys = complete(&mut config, &mock);
+    let mut keys = complete(&mut config, &mock);
+    let mut builder = Router::builder();
+    for (provider, given) in scenario["credentials"].as_object().into_iter().flatten() {
+        keys.extend(given.as_array().unwrap().iter().filter_map(token));
+        builder = builder.credential(provider, gives(given.as_array().unwrap()));
+    }
     let mut printed = String::new();
-    let router = match (Router::from_value(config), scenario.get("config_error")) {
+    let router = match (builder.from_value(config), scenario.get("config_error")) {
         (Err(error), Some(expected)) => {
             return matches(&error.to_value(), expected, "config_error");
         }
@@ -111,6 +118,20 @@ async fn run(scenario: &Value) -> Result<(), String> {
     }
 }
 
+/// A callback that gives one after the other, and goes on with the last.
+fn gives(all: &[Value]) -> Credential {
+    let (all, next) = (all.to_vec(), AtomicUsize::new(0));
+    Credential::callback(move || {
+        let given = all[next.fetch_add(1, Ordering::SeqCst).min(all.len() - 1)].clone();
+        async move { if given["raises"] == json!(true) { Err("failed".to_owned()) } else { Ok(given) } }
+    })
+}
+
+/// The token in what a callback gives, which nothing may print.
+fn token(given: &Value) -> Option<String> {
+    given.as_str().or_else(|| given["token"].as_str()).map(str::to_owned)
+}
+
 /// What the router has told so far.
 type Happened = Arc<Mutex<Vec<Value>>>;
 
@@ -121,9 +142,11 @@ fn complete(config: &mut Value, mock: &Mock) -> Vec<String> {
     let mut keys = Vec::new();
     for (name, provider) in config["providers"].as_object_mut().unwrap() {
         let provider = provider.as_object_mut().unwrap();
+        let keyed = provider.get("auth").is_none();
         provider.entry("base_url").or_insert_with(|| mock.url(name).into());
         match provider.get("api_keys").and_then(Value::as_array) {
             Some(several) => keys.extend(several.iter().filter_map(Value::as_str).map(str::to_owned)),
+            None if !keyed => {}
             None => {
                 let key = format!("sk-conformance-{name}-do-not-print");
                 provider.entry("api_key").or_insert_with(|| key.clone().into());

@@ -13,6 +13,8 @@ mod errors;
 #[path = "provider_suite/every.rs"]
 mod every;
 mod feed;
+#[path = "provider_suite/matrix.rs"]
+mod matrix;
 #[path = "provider_suite/requests.rs"]
 mod requests;
 #[path = "provider_suite/spoken.rs"]

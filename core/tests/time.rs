@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use locum::transport::{HeaderMap, HeaderName, HttpRequest, HttpResponse, MAX_BODY, Phase, Transport, TransportError};
-use locum::{ErrorKind, Event, OnBreak, Outcome, Policy, Router};
+use locum::{ErrorKind, Event, OnBreak, Outcome, Router};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -86,7 +86,8 @@ fn router(task: &Value, deeds: impl Into<VecDeque<Deed>>) -> Router {
         "tasks": {"t": {"primary": "openai/a", "fallback": ["groq/b"]}},
     });
     config["tasks"]["t"].as_object_mut().unwrap().extend(task.as_object().unwrap().clone());
-    Router::with_transport(Policy::from_value(config).unwrap(), Arc::new(Stage { deeds: Mutex::new(deeds.into()) }))
+    let stage = Arc::new(Stage { deeds: Mutex::new(deeds.into()) });
+    Router::builder().transport(stage).from_value(config).unwrap()
 }
 
 async fn timed<T>(future: impl Future<Output = T>) -> (T, u128) {
@@ -436,7 +437,7 @@ async fn health_is_the_process_own_unless_the_configuration_says_otherwise() {
     };
     let made = |state, deeds: Vec<Deed>| {
         let stage = Stage { deeds: Mutex::new(deeds.into()) };
-        Router::with_transport(Policy::from_value(config(state)).unwrap(), Arc::new(stage))
+        Router::builder().transport(Arc::new(stage)).from_value(config(state)).unwrap()
     };
     let (one, other, own) = (made("process", vec![Deed::Limit(60)]), made("process", vec![]), made("router", vec![]));
     one.complete("t", "Hi").await.unwrap_err();

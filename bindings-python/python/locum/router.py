@@ -13,7 +13,7 @@ from locum.types import candidate_health, explanation
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from locum.types import CandidateHealth, Explanation, Messages, OnBreak, RouterEvent, Upstream
+    from locum.types import CandidateHealth, CredentialCallback, Explanation, Messages, OnBreak, RouterEvent, Upstream
 
 __all__ = ["Config", "Router"]
 
@@ -21,31 +21,41 @@ __all__ = ["Config", "Router"]
 class Router:
     """Completes tasks as one configuration says. Share it: between tasks, threads and event loops, and across forks."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], *, credentials: Mapping[str, CredentialCallback] | None = None
+    ) -> None:
         """A router for a configuration as plain data, in snake_case or camelCase.
+
+        Args:
+            config: What ``locum.toml`` would hold.
+            credentials: What gives the credentials of providers whose ``auth`` is ``callback``, by provider: functions
+                without arguments, also async ones. They run on threads of their own, async ones on an event loop of their
+                own.
 
         Raises:
             ConfigError: listing every problem with its path.
         """
-        self._native = _core.Router.from_config(config)
+        self._native = _core.Router.from_config(config, _callbacks(credentials))
 
     @classmethod
-    def from_file(cls, path: str | PathLike[str]) -> Router:
+    def from_file(
+        cls, path: str | PathLike[str], *, credentials: Mapping[str, CredentialCallback] | None = None
+    ) -> Router:
         """Reads ``locum.toml``, or the same as ``.json``.
 
         Raises:
             ConfigError: listing every problem with its path and line.
         """
-        return cls._of(_core.Router.from_file(path))
+        return cls._of(_core.Router.from_file(path, _callbacks(credentials)))
 
     @classmethod
-    def from_default(cls) -> Router:
+    def from_default(cls, *, credentials: Mapping[str, CredentialCallback] | None = None) -> Router:
         """Reads the file that the variable ``LOCUM_CONFIG`` names, else ``./locum.toml``.
 
         Raises:
             ConfigError: neither is there, or the file has problems.
         """
-        return cls._of(_core.Router.from_default())
+        return cls._of(_core.Router.from_default(_callbacks(credentials)))
 
     @classmethod
     def _of(cls, native: _core.Router) -> Router:
@@ -359,12 +369,21 @@ class DefaultRouter(Router):
     def __getattr__(self, name: str) -> _core.Router:
         if name != "_native":
             raise AttributeError(name)
-        self._native = _core.Router.from_default()
+        self._native = _core.Router.from_default({})
         return self._native
 
     def __repr__(self) -> str:
         """Reads nothing."""
         return "DefaultRouter()"
+
+
+def _callbacks(credentials: Mapping[str, CredentialCallback] | None) -> dict[str, CredentialCallback]:
+    callbacks = dict(credentials or {})
+    for provider, callback in callbacks.items():
+        if not isinstance(provider, str) or not callable(callback):  # pyright: ignore[reportUnnecessaryIsInstance]
+            problem = f"credentials: expected functions by provider, found {type(callback).__name__} for {provider!r}"
+            raise TypeError(problem)
+    return callbacks
 
 
 Config: TypeAlias = "Router | Mapping[str, Any] | str | PathLike[str] | None"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 from locum import _core
@@ -12,6 +12,8 @@ __all__ = [
     "BreakerState",
     "CandidateHealth",
     "Cooldown",
+    "Credential",
+    "CredentialCallback",
     "Dataclass",
     "ErrorKind",
     "Event",
@@ -69,6 +71,13 @@ Upstream: TypeAlias = Literal["unary", "stream"]
 OnBreak: TypeAlias = Literal["error", "restart", "resume"]
 """What follows when an answer breaks off after its first content was delivered: the error with what came so far, another
 candidate's answer from its beginning, or another candidate's from where it broke off."""
+
+Credential: TypeAlias = str | Mapping[str, Any]
+"""What lets requests in: a token, or a mapping with a ``token`` or with AWS keys (``access_key_id``, ``secret_access_key``,
+``session_token``), and ``expires_at``, in seconds since the Unix epoch or as RFC 3339 has it."""
+
+CredentialCallback: TypeAlias = Callable[[], Credential | Awaitable[Credential]]
+"""What gives a credential when one is needed."""
 
 Event: TypeAlias = (
     _core.StartEvent

@@ -33,8 +33,8 @@ pub struct Accept {
 pub(crate) struct Contract {
     format: Option<ResponseFormat>,
     accept: Accept,
-    /// The format's schema, read when it is first needed; or why it cannot be.
-    schema: OnceLock<Result<Schema, String>>,
+    /// The format's schema and how many of its patterns were left out, read when it is first needed; or why it cannot be.
+    schema: OnceLock<Result<(Schema, usize), String>>,
 }
 
 /// What an answer is found to be.
@@ -128,9 +128,17 @@ impl Contract {
                 Finding::flawed("json", false, format!("a JSON object was asked for, the answer is {found}"))
             }
             Some(ResponseFormat::JsonSchema { schema, .. }) => {
-                match self.schema.get_or_init(|| Schema::new(schema.clone())) {
-                    Ok(schema) => {
-                        mismatch(schema, &value, false).unwrap_or(Finding { parsed: Some(value), ..Finding::default() })
+                match self.schema.get_or_init(|| Schema::lenient(schema.clone())) {
+                    Ok((schema, left_out)) => {
+                        let patterns = match left_out {
+                            0 => None,
+                            1 => Some("a pattern of its schema, which is not understood".to_owned()),
+                            count => Some(format!("{count} patterns of its schema, which are not understood")),
+                        };
+                        let warning = patterns.map(|patterns| format!("the answer was not held against {patterns}"));
+                        let whole = |value| Finding { parsed: Some(value), ..Finding::default() };
+                        let found = mismatch(schema, &value, false).unwrap_or_else(|| whole(value));
+                        Finding { warning, ..found }
                     }
                     Err(problem) => Finding {
                         parsed: Some(value),
@@ -245,7 +253,13 @@ mod tests {
         let format = ResponseFormat::JsonSchema { name: "n".into(), schema: json!({"pattern": "(?!a)"}), strict: None };
         let found = Contract::new(Some(format), None).examine(&said("\"b\"", FinishReason::Stop));
         assert_eq!((found.parsed, found.flaw), (Some(json!("b")), None));
-        assert!(found.warning.unwrap().contains("look-around"));
+        let warning = "the answer was not held against a pattern of its schema, which is not understood";
+        assert_eq!(found.warning.unwrap(), warning);
+        let schema = json!({"$ref": "https://example.test/elsewhere"});
+        let format = ResponseFormat::JsonSchema { name: "n".into(), schema, strict: None };
+        let found = Contract::new(Some(format), None).examine(&said("\"b\"", FinishReason::Stop));
+        assert_eq!((found.parsed, found.flaw), (Some(json!("b")), None));
+        assert!(found.warning.unwrap().contains("refers to nothing outside"));
     }
 
     #[test]

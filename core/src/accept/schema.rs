@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use boon::{Compiler, Draft, ErrorKind, InstanceToken, SchemaIndex, Schemas, UrlLoader, ValidationError};
+use regex::Regex;
 use serde_json::Value;
 
 /// The address under which a schema refers to itself. Nothing is ever loaded from it.
@@ -53,6 +54,18 @@ impl Schema {
         Ok(Self { source, schemas, root })
     }
 
+    /// Reads a schema that somebody wrote for a provider, without the patterns that only others understand: those with
+    /// look-around or references back. Also tells how many were left out.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
+    pub(super) fn lenient(mut source: Value) -> Result<(Self, usize), String> {
+        Self::new(source.clone()).map(|schema| (schema, 0)).or_else(|problem| match leave_out_patterns(&mut source) {
+            0 => Err(problem),
+            count => Self::new(source).map(|schema| (schema, count)),
+        })
+    }
+
     /// The schema as it was given.
     #[must_use]
     pub fn source(&self) -> &Value {
@@ -77,6 +90,35 @@ impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Schema").field(&self.source).finish()
     }
+}
+
+/// Takes out the patterns that the regex engine does not take; how many those were.
+fn leave_out_patterns(schema: &mut Value) -> usize {
+    let unusable = |pattern: &str| Regex::new(pattern).is_err();
+    let mut count = 0;
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(|item| count += leave_out_patterns(item)),
+        Value::Object(members) => members.retain(|name, member| {
+            match (name.as_str(), &mut *member) {
+                // Values, not schemas.
+                ("enum" | "const" | "default" | "examples", _) => return true,
+                ("pattern", Value::String(pattern)) if unusable(pattern) => {
+                    count += 1;
+                    return false;
+                }
+                ("patternProperties", Value::Object(patterns)) => {
+                    let before = patterns.len();
+                    patterns.retain(|pattern, _| !unusable(pattern));
+                    count += before - patterns.len();
+                }
+                _ => {}
+            }
+            count += leave_out_patterns(member);
+            true
+        }),
+        _ => {}
+    }
+    count
 }
 
 /// The problems themselves, without those that only say that there are some below.
@@ -226,5 +268,27 @@ mod tests {
         .unwrap();
         assert!(schema.mismatch(&json!({"n": 1, "next": {"n": 2}})).is_none());
         assert!(schema.mismatch(&json!({"n": 1, "next": {}})).is_some());
+    }
+
+    #[test]
+    fn patterns_that_are_not_understood_are_left_out_and_the_rest_holds() {
+        let source = json!({
+            "type": "object",
+            "properties": {
+                "pattern": {"type": "string", "pattern": "^(?!x)"},
+                "list": {"type": "array", "items": {"anyOf": [{"pattern": "(a)\\1"}, {"pattern": "^b"}]}},
+            },
+            "patternProperties": {"(?<=n)_": {"type": "null"}, "^x-": {"type": "integer"}},
+            "default": {"pattern": "(?!"},
+        });
+        assert!(Schema::new(source.clone()).unwrap_err().contains("look-around"));
+        let (schema, count) = Schema::lenient(source).unwrap();
+        assert_eq!(count, 3);
+        assert_eq!(schema.source().pointer("/default/pattern"), Some(&json!("(?!")));
+        assert!(schema.mismatch(&json!({"pattern": "x", "list": ["aa"], "n_": 1, "x-1": 2})).is_none());
+        assert!(schema.mismatch(&json!({"pattern": 7})).is_some());
+        assert!(schema.mismatch(&json!({"x-1": "two"})).is_some());
+        assert_eq!(Schema::lenient(json!({"type": "number"})).unwrap().1, 0);
+        assert!(Schema::lenient(json!({"type": "nothing"})).is_err());
     }
 }

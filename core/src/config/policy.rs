@@ -151,6 +151,20 @@ pub enum Auth {
         /// The profile of the shared files, where one is named.
         profile: Option<String>,
     },
+    /// Google's tokens, by the chain of its libraries.
+    Google {
+        /// The text of a file of credentials, where one is named.
+        credentials: Option<Secret>,
+        /// What they are asked for, where that is said.
+        scope: Option<String>,
+    },
+    /// Tokens of Microsoft Entra ID, by the chain of Azure's libraries.
+    Entra {
+        /// What they are asked for, where that is said.
+        scope: Option<String>,
+    },
+    /// What the program's own callback gives.
+    Callback,
 }
 
 /// How a provider is paid.

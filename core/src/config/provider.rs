@@ -12,7 +12,7 @@ use super::policy::{Api, Auth, Credential, Format, Key, Provider};
 use super::presets::{self, Preset};
 use super::problem::{Findings, Places, join};
 use super::schema::{AuthWord, ProviderConfig};
-use super::secret::{Found, Sources};
+use super::secret::{Found, Sources, Unread};
 use crate::types::Secret;
 use crate::types::parse::did_you_mean;
 
@@ -37,11 +37,11 @@ pub(super) struct Builder<'a> {
 /// # Errors
 /// The sentence saying which setting its address lacks, or why what the variable holds cannot be a key.
 pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Result<Provider, String> {
+    let fetched = keyless(preset).and_then(|way| auth(way, None, None, None));
     let credential = match preset.key.map(|name| sources.variable(name)) {
-        None => Credential::None,
+        None => fetched.unwrap_or(Credential::None),
         Some(Found::Secret { secret, .. }) => Credential::Keys(vec![Key { secret, number: None }]),
-        Some(Found::Missing(_)) if signs(preset) => Credential::Fetched(Auth::Aws { profile: None }),
-        Some(Found::Missing(sentence)) => Credential::Missing(sentence),
+        Some(Found::Missing(sentence)) => fetched.unwrap_or(Credential::Missing(sentence)),
         Some(Found::Unusable(sentence)) => return Err(sentence),
     };
     let template = preset.base_url.unwrap_or_default();
@@ -66,6 +66,32 @@ fn signs(preset: &Preset) -> bool {
     preset.format == Format::BedrockConverse
 }
 
+/// The way in that a kind has where no key is there, if it has one.
+fn keyless(preset: &Preset) -> Option<AuthWord> {
+    match preset.kind {
+        _ if signs(preset) => Some(AuthWord::Aws),
+        "vertex" => Some(AuthWord::Google),
+        _ => None,
+    }
+}
+
+/// Where a credential is fetched, unless it is a key.
+fn auth(
+    way: AuthWord,
+    profile: Option<String>,
+    credentials: Option<Secret>,
+    scope: Option<String>,
+) -> Option<Credential> {
+    let auth = match way {
+        AuthWord::Key => return None,
+        AuthWord::Aws => Auth::Aws { profile },
+        AuthWord::Google => Auth::Google { credentials, scope },
+        AuthWord::Entra => Auth::Entra { scope },
+        AuthWord::Callback => Auth::Callback,
+    };
+    Some(Credential::Fetched(auth))
+}
+
 fn region(values: &[(&str, String)]) -> Option<String> {
     values.iter().find(|(key, _)| *key == place::REGION.key).map(|(_, value)| value.clone())
 }
@@ -88,7 +114,7 @@ impl Builder<'_> {
         };
         let fetched = self.fetched(&path, preset, &mut config)?;
         let credential = match config.api_keys.take() {
-            _ if fetched.is_some() => fetched.map(Credential::Fetched),
+            _ if fetched.is_some() => fetched,
             None => self.key(&path, preset, config.api_key.as_deref()),
             Some(_) if config.api_key.is_some() => {
                 self.problem(&join(&path, "api_keys"), "api_key is given too; keep one of them");
@@ -115,23 +141,56 @@ impl Builder<'_> {
 
     /// Where its credential is fetched, if it is. Where no key is there, a kind's other way in is open, unless a key was
     /// asked for.
-    fn fetched(&mut self, path: &str, preset: &Preset, config: &mut ProviderConfig) -> Option<Option<Auth>> {
-        let (auth, profile) = (config.auth, config.profile.take());
-        let keyed = config.api_key.is_some() || config.api_keys.is_some() || auth == Some(AuthWord::Key);
-        let named = if profile.is_some() { "profile" } else { "auth" };
-        if auth != Some(AuthWord::Aws) && profile.is_none() {
-            let there = preset.key.is_some_and(|name| !matches!(self.sources.variable(name), Found::Missing(_)));
-            return Some((signs(preset) && !keyed && !there).then_some(Auth::Aws { profile: None }));
-        }
-        let why = if !signs(preset) {
-            format!("kind {:?} takes no AWS keys", preset.kind)
-        } else if keyed {
-            "a key is to be used too; keep one of them".to_owned()
-        } else {
-            return Some(Some(Auth::Aws { profile }));
+    fn fetched(&mut self, path: &str, preset: &Preset, config: &mut ProviderConfig) -> Option<Option<Credential>> {
+        let settings = [
+            ("api_key", config.api_key.is_some()),
+            ("api_keys", config.api_keys.is_some()),
+            ("profile", config.profile.is_some()),
+            ("credentials", config.credentials.is_some()),
+            ("scope", config.scope.is_some()),
+        ];
+        let written = |key| settings.contains(&(key, true));
+        let way = match config.auth {
+            Some(way) => way,
+            None if written("profile") => AuthWord::Aws,
+            None if written("credentials") => AuthWord::Google,
+            None if written("api_key") || written("api_keys") || self.has_key(preset) => AuthWord::Key,
+            None => keyless(preset).unwrap_or(AuthWord::Key),
         };
-        self.problem(&join(path, named), why);
-        None
+        let (word, read): (_, &[&str]) = match way {
+            AuthWord::Key => ("key", &["api_key", "api_keys"]),
+            AuthWord::Aws => ("aws", &["profile"]),
+            AuthWord::Google => ("google", &["credentials", "scope"]),
+            AuthWord::Entra => ("entra", &["scope"]),
+            AuthWord::Callback => ("callback", &[]),
+        };
+        if let Some((key, _)) = settings.iter().find(|(key, written)| *written && !read.contains(key)) {
+            self.problem(&join(path, key), format!("is not read where auth is {word:?}"));
+            return None;
+        }
+        if way == AuthWord::Aws && !signs(preset) {
+            let named = if config.auth.is_some() { "auth" } else { "profile" };
+            self.problem(&join(path, named), format!("kind {:?} takes no AWS keys", preset.kind));
+            return None;
+        }
+        let here = join(path, "credentials");
+        let reference = config.credentials.take();
+        if self.is_file && reference.as_deref().is_some_and(|reference| reference.trim_start().starts_with('{')) {
+            self.lints.add(self.places.find(&here), WRITTEN_OUT);
+        }
+        match reference.map(|reference| self.sources.document(&reference)).transpose() {
+            Ok(credentials) => Some(auth(way, config.profile.take(), credentials, config.scope.take())),
+            Err(Unread::Missing(sentence)) => Some(Some(Credential::Missing(sentence))),
+            Err(Unread::Unusable(sentence)) => {
+                self.problem(&here, sentence);
+                None
+            }
+        }
+    }
+
+    /// Whether the kind's variable holds a key, or what should be one.
+    fn has_key(&self, preset: &Preset) -> bool {
+        preset.key.is_some_and(|name| !matches!(self.sources.variable(name), Found::Missing(_)))
     }
 
     /// The address, and the region it is in.

@@ -136,11 +136,18 @@ pub(super) struct ProviderConfig {
     /// Reference to its key: `env:NAME` or `file:PATH` (relative to this file). Default: the kind's usual environment
     /// variable, such as `OPENAI_API_KEY`.
     pub(super) api_key: Option<String>,
-    /// How its requests are let in: by a key, or signed with the keys that AWS's own SDKs would find (`bedrock`). Default: a
-    /// key; for `bedrock`, the AWS keys where none is there.
+    /// How its requests are let in: by a key, signed with the keys that AWS's own SDKs would find (`bedrock`), with tokens of
+    /// Google or of Microsoft Entra ID as their own libraries would find them, or by what the program's callback gives.
+    /// Default: a key; where none is there, the AWS keys for `bedrock` and Google's tokens for `vertex`.
     pub(super) auth: Option<AuthWord>,
     /// The profile of AWS's shared files to take the keys from. Default: the variables, then `AWS_PROFILE`.
     pub(super) profile: Option<String>,
+    /// Reference to a file of Google's with the key of a service account, or what gcloud has written: `file:PATH` (relative to
+    /// this file) or `env:NAME`. Default: `GOOGLE_APPLICATION_CREDENTIALS`, then gcloud's file, then the machine's metadata.
+    pub(super) credentials: Option<String>,
+    /// What tokens are asked for. Default: `https://www.googleapis.com/auth/cloud-platform` of Google,
+    /// `https://cognitiveservices.azure.com/.default` of Entra.
+    pub(super) scope: Option<String>,
     /// References to several keys, instead of `api_key`. They serve in this order: the next one when one is cooling down,
     /// refused, out of money or at its limit. Default: the one key.
     #[cfg_attr(feature = "schema", schemars(extend("minItems" = 1)))]
@@ -163,6 +170,9 @@ pub(super) struct ProviderConfig {
 pub(super) enum AuthWord {
     Key,
     Aws,
+    Google,
+    Entra,
+    Callback,
 }
 
 /// A model at a provider, with its parameters. They win over the task's and yield to the call's.

@@ -42,6 +42,22 @@ impl Sources<'_> {
         }
     }
 
+    /// Follows a reference to a document in JSON, which no header has to carry.
+    pub(super) fn document(&self, reference: &str) -> Result<Secret, Unread> {
+        let text = if let Some(path) = reference.strip_prefix("file:") {
+            self.text(path, LARGEST_SECRET)?
+        } else if let Some(name) = reference.strip_prefix("env:") {
+            let held = (self.env)(name).and_then(|value| value.into_string().ok());
+            held.ok_or_else(|| Unread::Missing("the environment variable that it names is not set".to_owned()))?
+        } else {
+            reference.to_owned()
+        };
+        match serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(&text) {
+            Ok(_) => Ok(Secret::new(text)),
+            Err(_) => Err(Unread::Unusable("leads to no object in JSON".to_owned())),
+        }
+    }
+
     /// The key in an environment variable.
     pub(super) fn variable(&self, name: &str) -> Found {
         // The name appears in messages, so a key pasted behind `env:` must not pass for one.

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::fetch::{Asked, file, text};
+use super::fetch::{Asked, file, private, text};
 use super::{AwsKeys, Grant, Pass, Source, Surroundings, time};
 use crate::error::ErrorKind;
 use crate::types::{Failure, Secret};
@@ -142,14 +142,8 @@ async fn container(around: &Surroundings) -> Result<Option<Grant>, Failure> {
 
 /// Plain http is for this machine, and for the addresses at which ECS and EKS answer.
 fn local(url: &str) -> bool {
-    let Ok(uri) = url.parse::<http::Uri>() else {
-        return false;
-    };
-    let host = uri.host().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    uri.scheme_str() == Some("https")
-        || ["localhost", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"].contains(&bare)
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    let host = url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+    private(url) || ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"].contains(&host.as_str())
 }
 
 /// The metadata of an EC2 instance, version 2: a token first, then the role's name, then its keys.

@@ -2,77 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::sync::Mutex;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::aws::Chain;
+use super::stage::{Folder, around, service};
 use super::*;
-use crate::transport::Http;
 
-/// What the chain finds with these variables; the network is real.
+/// What the chain finds with these variables.
 async fn found(profile: Option<&str>, variables: &[(&str, &str)]) -> Result<Grant, Failure> {
-    let mut all: BTreeMap<String, OsString> =
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-    // No test may find the keys of the machine it runs on.
-    all.entry("HOME".to_owned()).or_insert_with(|| "/nowhere".into());
-    let around = Surroundings::with_variables(Arc::new(Http::new()), move |name| all.get(name).cloned());
-    Chain::new(around, profile.map(str::to_owned)).fetch(0).await
+    Chain::new(around(variables), profile.map(str::to_owned)).fetch(0).await
 }
 
 /// The id of the key, its secret, and the token.
 fn keys(grant: &Grant) -> (&str, &str, Option<&str>) {
     let Pass::Aws(keys) = &grant.pass else { panic!("{grant:?}") };
     (&keys.access_key_id, keys.secret_access_key.expose(), keys.session_token.as_ref().map(Secret::expose))
-}
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("locum-aws-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(path.join(".aws")).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A service that answers each request with the next of `answers` (status, body); its address, and the heads it saw.
-async fn service(answers: Vec<(u16, String)>) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let heads = Arc::clone(&seen);
-    tokio::spawn(async move {
-        for (status, body) in answers {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(socket.read_u8().await.unwrap());
-            }
-            heads.lock().unwrap().push(String::from_utf8(head).unwrap());
-            let length = body.len();
-            let answer = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
-            socket.write_all(answer.as_bytes()).await.unwrap();
-            socket.shutdown().await.unwrap();
-        }
-    });
-    (address, seen)
 }
 
 const GIVEN: &str =

@@ -3,11 +3,13 @@
 //! A [`Source`] knows where to get a [`Grant`]; a [`Credential`] keeps the grant, and gets a new one before it expires. What
 //! a grant does to a request is the driver's business; what follows from a failure the ladder's.
 
+pub mod aws;
+mod callback;
+pub mod entra;
 mod fetch;
+pub mod google;
 pub mod sigv4;
 mod time;
-
-pub mod aws;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -192,4 +194,8 @@ impl Credential {
 #[cfg(test)]
 mod aws_tests;
 #[cfg(test)]
+mod stage;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod token_tests;

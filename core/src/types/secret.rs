@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// A key. Its debug print shows no character of it; only the code that builds a request's headers, or compares it with
 /// those of one, reads it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);
 
 impl Secret {

@@ -10,6 +10,7 @@ mod problems;
 mod secrets;
 mod serve;
 mod settings;
+mod ways_in;
 
 use std::path::PathBuf;
 use std::time::Duration;

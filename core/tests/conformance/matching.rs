@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-const SCENARIO: &[&str] = &["name", "covers", "config", "upstream", "calls", "config_error", "seen", "requests"];
+const SCENARIO: &[&str] =
+    &["name", "covers", "config", "credentials", "upstream", "calls", "config_error", "seen", "requests"];
 const CALL: &[&str] = &[
     "task",
     "messages",
