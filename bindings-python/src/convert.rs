@@ -1,12 +1,14 @@
 //! Python objects to JSON values and back, without JSON text between.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PySequence, PyString,
     PyTuple, PyType,
 };
-use pyo3::{intern, sync::PyOnceLock};
 use serde_json::{Map, Number, Value};
+
+use crate::import::Import;
 
 /// How deep containers may be nested. It also ends the walk around a container that contains itself.
 const DEEPEST: usize = 128;
@@ -137,11 +139,11 @@ fn record(object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> {
 
 /// The fields that are set: None is how a dataclass says that one is not.
 fn dataclass(object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> {
-    static FIELDS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static FIELDS: Import = Import::new("dataclasses", "fields");
     let py = object.py();
     let raised = |error| Trouble::raised(object, error);
     let fields = FIELDS
-        .import(py, "dataclasses", "fields")
+        .get(py)
         .and_then(|fields| fields.call1((object,)))
         .and_then(|fields| Ok(fields.cast_into::<PyTuple>()?))
         .map_err(raised)?;

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use locum::{EventQueue, Level, Router};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::convert::to_python;
 use crate::credentials::Requests;
+use crate::import::Import;
 use crate::mailbox::Queue;
 
 /// The core's router of this process, with its queue of events.
@@ -93,8 +93,8 @@ impl Desk {
 
     fn tell_batch(&self, py: Python<'_>) -> PyResult<()> {
         let (events, dropped) = self.events.take();
-        static DELIVER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let deliver = DELIVER.import(py, "locum._events", "deliver")?;
+        static DELIVER: Import = Import::new("locum._events", "deliver");
+        let deliver = DELIVER.get(py)?;
         let listeners = match self.owner.bind(py).upgrade() {
             Some(owner) => owner.call_method0(intern!(py, "listeners"))?,
             None => PyTuple::empty(py).into_any(),
@@ -105,12 +105,12 @@ impl Desk {
 
     /// Logs what the operator must hear of, as warnings of the logger `locum`.
     fn log_notices(&self, py: Python<'_>) -> PyResult<()> {
-        static GET_LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static GET_LOGGER: Import = Import::new("logging", "getLogger");
         let notices = self.router.take_notices();
         if notices.is_empty() {
             return Ok(());
         }
-        let logger = GET_LOGGER.import(py, "logging", "getLogger")?.call1(("locum",))?;
+        let logger = GET_LOGGER.get(py)?.call1(("locum",))?;
         for notice in notices {
             logger.call_method1(intern!(py, "warning"), ("%s", notice))?;
         }

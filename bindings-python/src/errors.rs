@@ -3,10 +3,10 @@
 use locum::types::ParseError;
 use locum::{Error, ErrorKind};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use serde_json::{Value, json};
 
 use crate::convert::{Trouble, to_python};
+use crate::import::Import;
 
 /// The exception for an error of the core.
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
@@ -54,10 +54,8 @@ pub(crate) fn config_problem(py: Python<'_>, problem: &str) -> PyErr {
 }
 
 fn from_fields(py: Python<'_>, fields: &Value) -> PyErr {
-    static FROM_FIELDS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let made = FROM_FIELDS
-        .import(py, "locum.errors", "from_fields")
-        .and_then(|from_fields| from_fields.call1((to_python(py, fields)?,)));
+    static FROM_FIELDS: Import = Import::new("locum.errors", "from_fields");
+    let made = FROM_FIELDS.get(py).and_then(|from_fields| from_fields.call1((to_python(py, fields)?,)));
     made.map_or_else(|error| error, PyErr::from_value)
 }
 

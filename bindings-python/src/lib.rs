@@ -9,6 +9,7 @@ mod desk;
 mod errors;
 mod events;
 mod fetch;
+mod import;
 mod mailbox;
 mod reply;
 mod router;

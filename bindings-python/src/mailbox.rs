@@ -20,12 +20,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use locum::{Error, Reply};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::{IntoPyObjectExt, PyTraverseError, PyVisit, intern};
 use tokio::task::AbortHandle;
 
 use crate::desk::Desk;
 use crate::fetch::Answer;
+use crate::import::Import;
 use crate::runtime::{Local, Process};
 use crate::source::{Source, Turn};
 use crate::{errors, reply};
@@ -231,8 +231,8 @@ fn start(
     source: Option<Arc<Source>>,
     work: impl Future<Output = Parcel> + Send + 'static,
 ) -> PyResult<(Py<PyAny>, Ticket)> {
-    static RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let event_loop = RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
+    static RUNNING_LOOP: Import = Import::new("asyncio", "get_running_loop");
+    let event_loop = RUNNING_LOOP.get(py)?.call0()?;
     let process = Process::current()?;
     let post = post_of(process, &event_loop)?;
     desk.called_from(&post.queue);

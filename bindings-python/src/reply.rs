@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyTuple};
 use serde_json::Value;
 
 use crate::convert::to_python;
+use crate::import::Import;
 
 /// The answer to a call, with the whole trail of how it came about.
 #[pyclass(frozen, module = "locum")]
@@ -48,8 +49,8 @@ impl Reply {
     /// Tools the model wants called.
     #[getter]
     fn tool_calls<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        static TOOL_CALL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let class = TOOL_CALL.import(py, "locum.types", "ToolCall")?;
+        static TOOL_CALL: Import = Import::new("locum.types", "ToolCall");
+        let class = TOOL_CALL.get(py)?;
         let calls = self.reply.tool_calls().iter();
         let calls: PyResult<Vec<_>> = calls.map(|call| class.call1((&call.id, &call.name, &call.arguments))).collect();
         PyTuple::new(py, calls?)
@@ -64,9 +65,9 @@ impl Reply {
     /// Why the model stopped.
     #[getter]
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        static FINISH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static FINISH: Import = Import::new("locum.types", "Finish");
         let finish = self.reply.finish();
-        FINISH.import(py, "locum.types", "Finish")?.call1((finish.unified.as_str(), finish.raw.as_deref()))
+        FINISH.get(py)?.call1((finish.unified.as_str(), finish.raw.as_deref()))
     }
 
     /// Tokens of the winning attempt, where the provider reported them.
@@ -162,15 +163,15 @@ impl Reply {
 
 /// Tokens, as a named tuple.
 pub(crate) fn usage(py: Python<'_>, usage: locum::Usage) -> PyResult<Bound<'_, PyAny>> {
-    static USAGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    named(py, USAGE.import(py, "locum.types", "Usage")?, &usage.to_value())
+    static USAGE: Import = Import::new("locum.types", "Usage");
+    named(py, &USAGE.get(py)?, &usage.to_value())
 }
 
 /// A trail, as named tuples.
 pub(crate) fn attempts<'py>(py: Python<'py>, attempts: &[locum::Attempt]) -> PyResult<Bound<'py, PyTuple>> {
-    static ATTEMPT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let class = ATTEMPT.import(py, "locum.types", "attempt")?;
-    let attempts = attempts.iter().map(|attempt| named(py, class, &attempt.to_value()));
+    static ATTEMPT: Import = Import::new("locum.types", "attempt");
+    let class = ATTEMPT.get(py)?;
+    let attempts = attempts.iter().map(|attempt| named(py, &class, &attempt.to_value()));
     PyTuple::new(py, attempts.collect::<PyResult<Vec<_>>>()?)
 }
 

@@ -12,7 +12,6 @@ use locum::{Builder, Error, Level, Policy};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 use serde_json::Value;
@@ -22,6 +21,7 @@ use tokio::time::timeout;
 use crate::credentials::{Requests, asking};
 use crate::desk::Desk;
 use crate::fetch::{Answer, answer, request};
+use crate::import::Import;
 use crate::mailbox::{Ticket, submit, submit_fetch};
 use crate::reply::Reply;
 use crate::runtime::{Local, Process};
@@ -110,11 +110,11 @@ impl Router {
     /// The least level of events that somebody wants: all of them where somebody listens, or where the logger is to log
     /// everything.
     fn least(&self, py: Python<'_>) -> PyResult<Level> {
-        static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static LOGGER: Import = Import::new("locum._events", "logger");
         if !lock(&self.listeners).is_empty() {
             return Ok(Level::Debug);
         }
-        let logger = LOGGER.import(py, "locum._events", "logger")?;
+        let logger = LOGGER.get(py)?;
         let debug = logger.call_method1(intern!(py, "isEnabledFor"), (10,))?.is_truthy()?;
         Ok(if debug { Level::Debug } else { Level::Info })
     }

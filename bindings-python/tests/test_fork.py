@@ -84,6 +84,26 @@ PROGRAMS = {
         for thread in threads:
             thread.join()
     """,
+    "a fork while another thread looks something up in a module": """
+    class Slow:
+        def __getattr__(self, name):
+            if name == "get_running_loop":
+                sys.modules["asyncio"] = asyncio
+                looking.set()
+                forked.wait()
+            return getattr(asyncio, name)
+
+    with playing({"a": [{"answer": "Hello"}]}) as (mock, router):
+        looking, forked = threading.Event(), threading.Event()
+        sys.modules["asyncio"] = Slow()
+        thread = threading.Thread(target=both, args=(router,))
+        thread.start()
+        looking.wait()
+        child = in_child(both, router)
+        forked.set()
+        wait(child)
+        thread.join()
+    """,
     "a router that the child throws away": """
     with playing({"a": [{"answer": "Hello"}]}) as (mock, router):
         both(router)
