@@ -7,9 +7,9 @@ use super::care::first_limit;
 use super::health::Health;
 use super::machine::Ladder;
 use super::plan::{Candidate, Plan};
-use super::step::{Action, Event};
+use super::step::{Action, Answer, Event};
 use crate::error::ErrorKind;
-use crate::types::{Attempt, Failure};
+use crate::types::{Attempt, Failure, Finish, FinishReason, Flaw};
 
 /// What a call would do.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ enum World {
     Late,
     /// It fails at once.
     Refusing,
+    /// It answers at once, and what it says is not accepted.
+    Useless,
 }
 
 /// A generous bound: no call takes so many steps.
@@ -58,7 +60,7 @@ const MOST_STEPS: usize = 10_000;
 pub fn rehearse(plan: &Plan, health: &Health, seed: u64) -> Rehearsal {
     let limit = |candidate: &Candidate| candidate.timeout.or(plan.deadline.is_none().then_some(ATTEMPT_LIMIT));
     let silent = play(plan, health, seed, World::Silent);
-    let others = [World::Late, World::Refusing].map(|world| play(plan, health, seed, world));
+    let others = [World::Late, World::Refusing, World::Useless].map(|world| play(plan, health, seed, world));
     let runs = || others.iter().chain([&silent]);
     let asked = |run: &Run, index: usize| run.starts.iter().filter(|(_, of)| *of == index).count();
     let parts = silent.order.iter().filter_map(|index| {
@@ -101,7 +103,7 @@ fn play(plan: &Plan, health: &Health, seed: u64, world: World) -> Run {
                     match world {
                         World::Silent => {}
                         World::Late => failing.push((now + limit.saturating_sub(Duration::from_millis(1)), attempt)),
-                        World::Refusing => failing.push((now, attempt)),
+                        World::Refusing | World::Useless => failing.push((now, attempt)),
                     }
                 }
                 Action::Cancel { attempt } => failing.retain(|(_, failing)| *failing != attempt),
@@ -119,11 +121,23 @@ fn play(plan: &Plan, health: &Health, seed: u64, world: World) -> Run {
         event = match next.filter(|(due, _)| *due <= now) {
             Some((_, attempt)) => {
                 failing.retain(|(_, failing)| *failing != attempt);
-                let failure = Failure { status: Some(500), ..Failure::new(ErrorKind::ServerError, "it failed") };
-                Event::Failed { attempt, failure }
+                match world {
+                    World::Useless => Event::Answered { attempt, answer: useless() },
+                    _ => {
+                        let failure =
+                            Failure { status: Some(500), ..Failure::new(ErrorKind::ServerError, "it failed") };
+                        Event::Failed { attempt, failure }
+                    }
+                }
             }
             None => Event::Woken,
         };
     }
     Run { end: now, starts, order: ladder.order(), trail: ladder.attempts().to_vec() }
+}
+
+fn useless() -> Answer {
+    let flaw = Flaw { subkind: "schema", message: "it is not accepted".to_owned(), fatal: true };
+    let finish = Finish { unified: FinishReason::Stop, raw: None };
+    Answer { finish, flaw: Some(flaw), usage: None, cost: None, request_id: None, spent: None }
 }
