@@ -1,5 +1,7 @@
 //! Routers as JavaScript holds them, and the answers' bodies.
 
+use std::time::Duration;
+
 use locum::types::ParseError;
 use locum::{Error, ErrorKind};
 use napi::bindgen_prelude::{Either, External, FnArgs, Function};
@@ -39,6 +41,12 @@ impl RouterHandle {
     #[allow(clippy::needless_pass_by_value)]
     pub fn reset_health(&self, model: Option<String>) {
         self.inner.reset_health(model.as_deref());
+    }
+
+    /// Waits until the records of calls are written; whether they are.
+    #[napi]
+    pub fn flush(&self, patience_ms: f64) -> bool {
+        self.inner.flush(Duration::try_from_secs_f64(patience_ms / 1e3).unwrap_or_default())
     }
 
     /// What the call `{task, messages, options}` would do, as JSON: `{explanation}` or `{error}`.

@@ -42,7 +42,7 @@ test('events of a call come in order, and before its reply', async (t) => {
     await router.complete('support_chat', 'Hi')
     assert.deepEqual(
       told.map((event) => event.type),
-      ['attempt_started', 'attempt_failed', 'switched', 'attempt_started', 'attempt_answered'],
+      ['attempt_started', 'attempt_failed', 'switched', 'attempt_started', 'attempt_answered', 'call_ended'],
     )
     assert.deepEqual(new Set(told.map((event) => event.call)), new Set([number]))
   }
@@ -54,7 +54,7 @@ test('events of a call come in order, and before its reply', async (t) => {
 test('streams have events too', async (t) => {
   const { router, told } = await watched(t, {})
   await router.stream('support_chat', 'Hi').collect()
-  assert.equal(told.at(-1).type, 'attempt_answered')
+  assert.equal(told.at(-1).type, 'call_ended')
 })
 
 test('who is taken back hears no more', async (t) => {
@@ -102,11 +102,11 @@ test('what cannot even be shown ends no call either', async (t) => {
     const after = []
     const takeBackAfter = router.onEvent((event) => after.push(event))
     await router.complete('support_chat', 'Hi', { signal: AbortSignal.timeout(5000) })
-    assert.deepEqual([told.length, after.length], [2, 2])
+    assert.deepEqual([told.length, after.length], [3, 3])
     takeBack()
     takeBackAfter()
   }
-  await eventually(() => warnings.length === 4, 'warnings')
+  await eventually(() => warnings.length === 6, 'warnings')
   assert.ok(warnings.at(-1).endsWith('something that cannot be shown'))
 })
 
@@ -128,8 +128,8 @@ test('events that nobody takes in time are dropped, and one warning tells how ma
   const warnings = warningsOf(t)
   let heard = 0
   router.onEvent(() => (heard += 1))
-  // Each has two events, and this thread takes none before all have been served.
-  const calls = Array.from({ length: 5100 }, () => router.complete('support_chat', 'Hi'))
+  // Each has three events, and this thread takes none before all have been served.
+  const calls = Array.from({ length: 3400 }, () => router.complete('support_chat', 'Hi'))
   const begin = performance.now()
   const cell = new Int32Array(new SharedArrayBuffer(4))
   while (mock.log().length < calls.length) {
@@ -139,7 +139,7 @@ test('events that nobody takes in time are dropped, and one warning tells how ma
   await Promise.all(calls)
   await eventually(() => warnings.length > 0, 'a warning')
   const dropped = warnings.map((text) => Number(/^(\d+) router events were dropped/.exec(text)?.[1]))
-  assert.deepEqual(dropped, [2 * calls.length - heard])
+  assert.deepEqual(dropped, [3 * calls.length - heard])
 })
 
 test('a listener keeps no process alive, and works in a worker', async (t) => {
@@ -152,11 +152,11 @@ test('a listener keeps no process alive, and works in a worker', async (t) => {
     router.onEvent((event) => told.push(event.type))
     router.complete('support_chat', 'Hi').then(() => console.log(told.join(' ')))`
   const plain = await run(body, { type: 'commonjs' })
-  assert.deepEqual([plain.code, plain.stdout.trim()], [0, 'attempt_started attempt_answered'])
+  assert.deepEqual([plain.code, plain.stdout.trim()], [0, 'attempt_started attempt_answered call_ended'])
   const worker = await run(`new (require('node:worker_threads').Worker)(${JSON.stringify(body)}, { eval: true })`, {
     type: 'commonjs',
   })
-  assert.deepEqual([worker.code, worker.stdout.trim()], [0, 'attempt_started attempt_answered'])
+  assert.deepEqual([worker.code, worker.stdout.trim()], [0, 'attempt_started attempt_answered call_ended'])
 })
 
 test('health is shared by routers of the process unless they say otherwise', async (t) => {

@@ -6,6 +6,7 @@
  */
 import type {
   Attempt,
+  CallRecord,
   CandidateHealth,
   Explanation,
   Partial as Received,
@@ -78,7 +79,35 @@ export function routerEvent(wire: Wire): RouterEvent {
     lastsMs: wire.lasts_ms,
     retryAfterMs: wire.retry_after_ms,
     latencyMs: wire.latency_ms,
+    record: wire.record && callRecord(wire.record),
     message: wire.message,
+  }
+}
+
+function callRecord(wire: Wire): CallRecord {
+  return {
+    id: wire.id,
+    atMs: wire.at_ms,
+    task: wire.task,
+    handedTo: wire.handed_to,
+    customer: wire.customer,
+    metadata: wire.metadata,
+    stream: wire.stream,
+    outcome: wire.outcome,
+    kind: wire.kind,
+    subkind: wire.subkind,
+    model: wire.model,
+    fallbackUsed: wire.fallback_used,
+    latencyMs: wire.latency_ms,
+    firstTokenMs: wire.first_token_ms,
+    cost: wire.cost,
+    costIsEstimate: wire.cost_is_estimate,
+    attempts: attempts(wire.attempts).map((line, i) => ({
+      ...line,
+      provider: wire.attempts[i].provider,
+      depth: wire.attempts[i].depth,
+      usageIsEstimate: wire.attempts[i].usage_is_estimate,
+    })),
   }
 }
 

@@ -12,6 +12,7 @@ export interface RouterHandle {
   health(): string
   resetHealth(model: string | null): void
   explain(request: string): string
+  flush(patienceMs: number): boolean
 }
 
 /** The events of a router in the core. */

@@ -49,6 +49,7 @@ export class Router {
   constructor(config: EitherCase<Config>, options?: RouterOptions | null) {
     const { handle } = config instanceof Opened ? config : opened(addon.openConfig(configText(config), ...asking(options?.credentials)))
     this.#handle = handle
+    flushed.add(new WeakRef(handle))
     warn(handle.takeNotices())
   }
 
@@ -154,6 +155,16 @@ export class Router {
   }
 
   /**
+   * Waits until the records of all calls that have ended are written where `accounting` says; whether they are. It blocks the
+   * thread. At the end of the process this is done for two seconds at most.
+   *
+   * @param timeoutMs how long to wait at most
+   */
+  flush(timeoutMs = 5000): boolean {
+    return this.#handle.flush(timeoutMs)
+  }
+
+  /**
    * Calls `listener` with everything that happens in this router's calls, in order, until what is returned is called. It is
    * called while the calls run, in batches. What it throws becomes a process warning and ends no call; the
    * promise of an async listener is its own.
@@ -164,6 +175,13 @@ export class Router {
     return this.#watcher.listen(listener)
   }
 }
+
+/** Those whose records are flushed at the end of the process. */
+const flushed = new Set<WeakRef<RouterHandle>>()
+process.on('exit', () => {
+  const end = performance.now() + 2000
+  for (const router of flushed) router.deref()?.flush(Math.max(0, end - performance.now()))
+})
 
 let byDefault: Router | undefined
 

@@ -185,6 +185,8 @@ export interface Config {
   /** Not needed for a known kind with its usual environment variable. */
   providers?: Readonly<Record<string, EitherCase<ProviderConfig>>>
   models?: Readonly<Record<string, EitherCase<ModelConfig>>>
+  /** Where records of calls go: what each did and cost. */
+  accounting?: EitherCase<{ jsonl?: EitherCase<{ path: string; maxBytes?: number; keep?: number }> }>
   /** How `locum serve` offers the tasks over HTTP. */
   serve?: object
   tasks: Readonly<Record<string, EitherCase<TaskConfig>>>
@@ -405,6 +407,7 @@ export interface RouterEvent {
     | 'closed'
     | 'cooled'
     | 'budget_empty'
+    | 'call_ended'
   /** How much it matters to an operator. */
   level: 'debug' | 'info' | 'warning'
   /** When, since the Unix epoch. */
@@ -430,10 +433,49 @@ export interface RouterEvent {
   lastsMs: number | null
   /** How long the provider asked to wait. */
   retryAfterMs: number | null
-  /** How long the attempt took. */
+  /** How long the attempt, or the call, took. */
   latencyMs: number | null
+  /** What the call did and cost, where it has ended. */
+  record: CallRecord | null
   /** All of it, as a sentence. */
   message: string
+}
+
+/** What a call did and cost. It names tasks, customers and models, never what was asked or answered. */
+export interface CallRecord {
+  /** Its own among all calls; it grows with time. */
+  id: string
+  /** When the call began: milliseconds since the Unix epoch. */
+  atMs: number
+  task: string
+  /** The task that its input was handed over to, if it was. */
+  handedTo: string | null
+  customer: string | null
+  metadata: Record<string, string>
+  stream: boolean
+  outcome: 'ok' | 'failed' | 'cancelled'
+  /** The kind of failure that was raised. */
+  kind: ErrorKind | null
+  subkind: string | null
+  /** Whose answer was delivered, as `provider/model`. */
+  model: string | null
+  fallbackUsed: boolean
+  latencyMs: number
+  /** From its start to the first content that was handed on, for streams. */
+  firstTokenMs: number | null
+  /** USD for the attempts whose cost is known; null where none is. */
+  cost: number | null
+  costIsEstimate: boolean
+  /** The attempts that were made, in order. */
+  attempts: AttemptRecord[]
+}
+
+/** An attempt on the books. Its `usage` is what the provider told, else what it cost at least; null where a request cost nothing. */
+export interface AttemptRecord extends Attempt {
+  provider: string
+  /** The place of its model among the candidates: 0 is the primary. */
+  depth: number
+  usageIsEstimate: boolean
 }
 
 /** Percentiles of measured times in milliseconds, within one per cent. */

@@ -275,6 +275,13 @@ impl Router {
         Ok(())
     }
 
+    /// Waits until the records of calls are written. A child that was forked and has made no call has none.
+    fn flush(&self, py: Python<'_>, patience_ms: f64) -> bool {
+        let desk = lock(&self.live).get().cloned();
+        let patience = Duration::try_from_secs_f64(patience_ms / 1e3).unwrap_or_default();
+        desk.is_none_or(|desk| py.detach(|| desk.router.flush(patience)))
+    }
+
     /// Adds a listener of events; the number to take it back by.
     fn listen(slf: &Bound<'_, Self>, listener: Py<PyAny>) -> PyResult<u64> {
         let own = slf.get();

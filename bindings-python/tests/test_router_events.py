@@ -62,13 +62,14 @@ def test_events_of_a_call_in_order_and_of_several_loops() -> None:
             "switched",
             "attempt_started",
             "attempt_answered",
+            "call_ended",
         ]
         assert (told[1].kind, told[2].from_, told[2].model) == ("server_error", "a/model", "b/model")
         assert {event.call for event in told} == {1}
         told.clear()
         asyncio.run(one.complete("chat", "Hi"))
         assert {event.call for event in told} == {2}
-        assert told[-1].type == "attempt_answered"
+        assert told[-1].type == "call_ended"
 
 
 def test_blocking_calls_and_streams_tell_theirs_before_they_return() -> None:
@@ -77,11 +78,11 @@ def test_blocking_calls_and_streams_tell_theirs_before_they_return() -> None:
         told: list[RouterEvent] = []
         one.on_event(told.append)
         one.complete_sync("chat", "Hi")
-        assert told[-1].type == "attempt_answered"
+        assert told[-1].type == "call_ended"
         told.clear()
         for _ in one.stream("chat", "Hi"):
             pass
-        assert [event.type for event in told][-1] == "attempt_answered"
+        assert [event.type for event in told][-1] == "call_ended"
 
 
 def test_a_blocking_call_tells_while_it_runs() -> None:
@@ -137,7 +138,7 @@ def test_a_stream_that_outlives_its_router_tells_its_listeners() -> None:
         gc.collect()
         for _ in stream:
             pass
-        assert [event.type for event in told] == ["attempt_started", "attempt_answered"]
+        assert [event.type for event in told] == ["attempt_started", "attempt_answered", "call_ended"]
 
 
 def test_a_listener_that_makes_a_call_does_not_upset_the_order() -> None:
@@ -168,7 +169,7 @@ def test_an_exit_in_a_listener_comes_when_all_is_told() -> None:
         one.on_event(told.append)
         with pytest.raises(SystemExit):
             one.complete_sync("chat", "Hi")
-        assert [event.type for event in told] == ["attempt_started", "attempt_answered"]
+        assert [event.type for event in told] == ["attempt_started", "attempt_answered", "call_ended"]
 
 
 def test_who_is_taken_back_hears_no_more() -> None:
@@ -200,8 +201,8 @@ def test_what_a_listener_raises_keeps_nothing_from_anybody(caplog: pytest.LogCap
         one.on_event(heard.append)
         assert one.complete_sync("chat", "Hi").text
         assert asyncio.run(one.complete("chat", "Hi")).text
-        assert len(heard) == 4
-        assert sum("the listener's own trouble" in (record.exc_text or "") for record in caplog.records) == 4
+        assert len(heard) == 6
+        assert sum("the listener's own trouble" in (record.exc_text or "") for record in caplog.records) == 6
 
 
 def test_logging_has_what_matters_and_all_where_it_wants_all(caplog: pytest.LogCaptureFixture) -> None:
@@ -239,7 +240,7 @@ def test_a_forked_child_tells_its_listeners() -> None:
             code = 1
             try:
                 one.complete_sync("chat", "Hi")
-                code = 0 if [event.type for event in told] == ["attempt_started", "attempt_answered"] else 2
+                code = 0 if [event.type for event in told] == ["attempt_started", "attempt_answered", "call_ended"] else 2
             finally:
                 os._exit(code)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

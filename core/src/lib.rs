@@ -173,6 +173,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod accept;
+mod accounting;
 pub mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -201,7 +202,7 @@ pub use error::{Error, ErrorKind};
 pub use observe::EventQueue;
 pub use router::{Body, Builder, Call, EventStream, Router, TextStream};
 pub use types::{
-    Attempt, CandidateHealth, Event, Explanation, Finish, FinishReason, Happening, Level, Message, Messages, Next,
-    OnBreak, Options, Outcome, Reply, ResponseFormat, Role, RouterEvent, Secret, Tool, ToolCall, ToolCallDelta,
-    ToolChoice, Upstream, Usage,
+    Attempt, AttemptRecord, CallRecord, CandidateHealth, Event, Explanation, Finish, FinishReason, Happening, Level,
+    Message, Messages, Next, OnBreak, Options, Outcome, Reply, ResponseFormat, Role, RouterEvent, Secret, Tool,
+    ToolCall, ToolCallDelta, ToolChoice, Upstream, Usage,
 };

@@ -1,6 +1,7 @@
 //! The handle users hold. It calls the other modules in the order of a request and decides nothing itself.
 
 mod asked;
+mod books;
 mod builder;
 mod call;
 mod credentials;
@@ -15,6 +16,7 @@ mod watch;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -32,7 +34,8 @@ pub use self::stream::{EventStream, TextStream};
 use self::watch::{Calls, teller};
 
 use crate::accept::Contract;
-use crate::config::{Model, Policy, Sharing, Task};
+use crate::accounting::{Books, jsonl};
+use crate::config::{Lines, Model, Policy, Sharing, Task};
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
 use crate::ladder::{Ladder, Plan, verdict};
@@ -57,7 +60,9 @@ struct Inner {
     credentials: Credentials,
     /// Parameters that models were found to reject, by `provider/model`.
     rejected: Mutex<HashMap<String, Vec<Amend>>>,
-    notices: Notices,
+    notices: Arc<Notices>,
+    /// Where records of calls go, if anywhere.
+    books: Option<Books>,
     members: Arc<Members>,
     watchers: Arc<Watchers>,
     calls: Calls,
@@ -84,10 +89,15 @@ impl Router {
 
     fn of(mut policy: Policy, transport: Arc<dyn Transport>, given: Credentials) -> Self {
         let credentials = credentials::collect(&mut policy, &transport, given);
-        let notices = Notices::default();
+        let notices = Arc::<Notices>::default();
         for lint in &policy.lints {
             notices.tell(lint, lint);
         }
+        let books = policy.accounting.jsonl.as_ref().map(|Lines { path, max_bytes, keep }| {
+            let notices = Arc::clone(&notices);
+            let warn = move |topic: &str, message: &str| notices.tell(topic, message);
+            Books::new(jsonl::Jsonl::new(path.clone(), *max_bytes, *keep), warn)
+        });
         let state = match policy.state {
             Sharing::Process => State::of_process(),
             Sharing::Router => State::own(),
@@ -101,6 +111,7 @@ impl Router {
                 credentials,
                 rejected,
                 notices,
+                books,
                 members,
                 watchers,
                 calls,
@@ -203,6 +214,13 @@ impl Router {
         self.inner.notices.drain()
     }
 
+    /// Waits until the records of all calls that have ended are written, for so long at most; whether they are. It holds up the
+    /// thread that it is called on. The end of the last clone waits for two seconds by itself.
+    #[must_use]
+    pub fn flush(&self, patience: Duration) -> bool {
+        self.inner.books.as_ref().is_none_or(|books| books.flush(patience))
+    }
+
     async fn run(self, call: Call) -> Result<Reply, Error> {
         let checked = self.check(call, None)?;
         let checked = if self.is_near_limit(&checked) { counted(checked).await } else { checked };
@@ -264,9 +282,11 @@ impl Router {
 
     /// A call, ready to run.
     fn start(&self, checked: Checked) -> Result<Started, Error> {
-        let Prepared { task, taker, choices, warnings, plan, asked, options, cancelled, live, begun } =
-            self.prepare(checked)?;
-        let Inner { transport, members, watchers, calls, .. } = &*self.inner;
+        let prepared = self.prepare(checked)?;
+        let call = self.inner.calls.next();
+        let book = self.inner.booking(call, &prepared);
+        let Prepared { task, taker, choices, warnings, plan, asked, options, cancelled, live, begun } = prepared;
+        let Inner { transport, members, watchers, .. } = &*self.inner;
         let job = Job {
             seats: choices.iter().map(|choice| self.seat(&taker, choice, &options, &asked)).collect(),
             contract: Contract::new(options.response_format, task.accept.as_ref()),
@@ -279,7 +299,8 @@ impl Router {
             },
             ladder: Ladder::new(plan, seed()),
             members: Arc::clone(members),
-            watch: teller(watchers, calls, &task, &choices),
+            watch: teller(watchers, call, &task, &choices),
+            book,
             cancelled,
             begun,
         };

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import time
+import weakref
 from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -35,7 +38,7 @@ class Router:
         Raises:
             ConfigError: listing every problem with its path.
         """
-        self._native = _core.Router.from_config(config, _callbacks(credentials))
+        self._native = _kept(_core.Router.from_config(config, _callbacks(credentials)))
 
     @classmethod
     def from_file(
@@ -60,7 +63,7 @@ class Router:
     @classmethod
     def _of(cls, native: _core.Router) -> Router:
         router = cls.__new__(cls)
-        router._native = native
+        router._native = _kept(native)
         return router
 
     @property
@@ -341,6 +344,19 @@ class Router:
         """
         self._native.reset_health(model)
 
+    def flush(self, timeout_ms: float = 5000) -> bool:
+        """Waits until the records of all calls that have ended are written where ``[accounting]`` says.
+
+        It blocks its thread. At the end of the program this is done for two seconds at most.
+
+        Args:
+            timeout_ms: How long to wait at most.
+
+        Returns:
+            Whether they are all written.
+        """
+        return self._native.flush(timeout_ms)
+
     def on_event(self, listener: Callable[[RouterEvent], object]) -> Callable[[], None]:
         """Calls ``listener`` with everything that happens in this router's calls, until what is returned is called.
 
@@ -369,12 +385,28 @@ class DefaultRouter(Router):
     def __getattr__(self, name: str) -> _core.Router:
         if name != "_native":
             raise AttributeError(name)
-        self._native = _core.Router.from_default({})
+        self._native = _kept(_core.Router.from_default({}))
         return self._native
 
     def __repr__(self) -> str:
         """Reads nothing."""
         return "DefaultRouter()"
+
+
+# Those whose records are flushed at the end of the program.
+_routers: weakref.WeakSet[_core.Router] = weakref.WeakSet()
+
+
+def _kept(router: _core.Router) -> _core.Router:
+    _routers.add(router)
+    return router
+
+
+@atexit.register
+def _flush() -> None:
+    end = time.monotonic() + 2
+    for router in list(_routers):
+        router.flush(max(0.0, end - time.monotonic()) * 1000)
 
 
 def _callbacks(credentials: Mapping[str, CredentialCallback] | None) -> dict[str, CredentialCallback]:

@@ -9,7 +9,9 @@ from locum import _core
 
 __all__ = [
     "Attempt",
+    "AttemptRecord",
     "BreakerState",
+    "CallRecord",
     "CandidateHealth",
     "Cooldown",
     "Credential",
@@ -261,9 +263,84 @@ class RouterEvent(NamedTuple):
     retry_after_ms: float | None
     """How long the provider asked to wait."""
     latency_ms: float | None
-    """How long the attempt took."""
+    """How long the attempt, or the call, took."""
+    record: CallRecord | None
+    """What the call did and cost, where it has ended."""
     message: str
     """All of it, as a sentence."""
+
+
+class AttemptRecord(NamedTuple):
+    """An attempt on the books: its line of the trail, and more. Times are in milliseconds."""
+
+    model: str
+    """``provider/model``."""
+    key: int | None
+    """Which of the provider's keys, from 1; None where there is only one."""
+    outcome: Outcome
+    kind: ErrorKind | None
+    """The kind of failure."""
+    subkind: str | None
+    """The kind's flavour."""
+    reason: str | None
+    """Why, as a sentence."""
+    status: int | None
+    """HTTP status."""
+    provider_code: str | None
+    """The provider's own error code."""
+    request_id: str | None
+    """The provider's id of the exchange."""
+    started_ms: float
+    """From the start of the call."""
+    latency_ms: float
+    first_token_ms: float | None
+    """From the attempt's start to its first content, for streams."""
+    usage: Usage | None
+    """The tokens it cost: what the provider told, else what it cost at least; None where a request cost nothing."""
+    cost: float | None
+    """USD, as far as known."""
+    cost_is_estimate: bool
+    retry_after_ms: float | None
+    """How long the provider asked to wait."""
+    next: Next | None
+    """What was decided after it."""
+    next_reason: str | None
+    """Why that was decided."""
+    provider: str
+    depth: int
+    """The place of its model among the candidates: 0 is the primary."""
+    usage_is_estimate: bool
+
+
+class CallRecord(NamedTuple):
+    """What a call did and cost. It names tasks, customers and models, never what was asked or answered."""
+
+    id: str
+    """Its own among all calls; it grows with time."""
+    at_ms: float
+    """When the call began: milliseconds since the Unix epoch."""
+    task: str
+    handed_to: str | None
+    """The task that its input was handed over to, if it was."""
+    customer: str | None
+    metadata: dict[str, str]
+    stream: bool
+    outcome: Outcome
+    """How it ended: ``ok``, ``failed`` or ``cancelled``."""
+    kind: ErrorKind | None
+    """The kind of failure that was raised."""
+    subkind: str | None
+    model: str | None
+    """Whose answer was delivered, as ``provider/model``."""
+    fallback_used: bool
+    latency_ms: float
+    first_token_ms: float | None
+    """From its start to the first content that was handed on, for streams."""
+    cost: float | None
+    """USD for the attempts whose cost is known; None where none is."""
+    cost_is_estimate: bool
+    attempts: tuple[AttemptRecord, ...]
+    """The attempts that were made, in order."""
 
 
 class Percentiles(NamedTuple):
@@ -375,7 +452,20 @@ class Explanation(NamedTuple):
 
 def router_event(fields: Mapping[str, Any]) -> RouterEvent:
     """An event from the core's public field names, of which one is a word of Python's."""
-    return RouterEvent(**{"from_" if name == "from" else name: value for name, value in fields.items()})
+    named: dict[str, Any] = {"from_" if name == "from" else name: value for name, value in fields.items()}
+    if named["record"] is not None:
+        named["record"] = call_record(**named["record"])
+    return RouterEvent(**named)
+
+
+def call_record(*, attempts: Sequence[Mapping[str, Any]], **fields: Any) -> CallRecord:
+    """A record from the core's public field names."""
+    return CallRecord(attempts=tuple(attempt_record(**line) for line in attempts), **fields)
+
+
+def attempt_record(*, usage: Mapping[str, int] | None, **fields: Any) -> AttemptRecord:
+    """An attempt on the books from the core's public field names."""
+    return AttemptRecord(usage=None if usage is None else Usage(**usage), **fields)
 
 
 def candidate_health(

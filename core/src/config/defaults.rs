@@ -48,6 +48,14 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Kubernetes and systemd's like kill 30 s and more after they asked; five are left to end in order.
 pub const SHUTDOWN: Duration = Duration::from_secs(25);
 
+/// The length from which on a new file of records is begun, 100 MiB: some 100,000 calls, and editors still open it.
+pub(super) const MAX_LINES_BYTES: u64 = 100 * 1024 * 1024;
+/// How many older files of records are kept. With the current one they take 600 MiB at most.
+pub(super) const KEPT_FILES: u32 = 5;
+/// The most of them that may be kept: each is renamed when a new one is begun.
+#[cfg(feature = "schema")]
+pub(super) const MOST_FILES: u32 = 1000;
+
 /// The largest configuration file, 1 MiB: hundreds of times a large one, and no mistaken log file.
 pub(super) const LARGEST_FILE: u64 = 1024 * 1024;
 /// The largest schema or prompt, 1 MiB: a thousand pages.

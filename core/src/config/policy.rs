@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub struct Policy {
     pub state: Sharing,
     /// When a candidate's circuit breaker opens, and for how long.
     pub breaker: Breaker,
+    /// Where records of calls go.
+    pub accounting: Accounting,
     /// How the OpenAI face is served over HTTP.
     pub serve: Serve,
     /// Things that are allowed but worth a look, one sentence each.
@@ -75,6 +78,24 @@ pub enum Sharing {
     Process,
     /// This router alone, with its clones.
     Router,
+}
+
+/// Where records of calls go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounting {
+    /// A file with a line of JSON for each.
+    pub jsonl: Option<Lines>,
+}
+
+/// A file of lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The length in bytes from which on a new one is begun.
+    pub max_bytes: u64,
+    /// How many older ones are kept.
+    pub keep: u32,
 }
 
 /// How the OpenAI face is served over HTTP.

@@ -39,8 +39,34 @@ pub(super) struct ConfigFile {
     pub(super) state: Option<StateWord>,
     /// When the circuit breaker of a candidate opens, and for how long.
     pub(super) breaker: Option<BreakerConfig>,
+    /// Where records of calls go: what each did and cost.
+    pub(super) accounting: Option<AccountingConfig>,
     /// How `locum serve` offers the tasks over HTTP.
     pub(super) serve: Option<ServeConfig>,
+}
+
+/// Where records of calls go: what each did and cost.
+#[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct AccountingConfig {
+    /// A file with a line of JSON for each call. Default: none.
+    pub(super) jsonl: Option<JsonlConfig>,
+}
+
+/// A file with a line of JSON for each call.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct JsonlConfig {
+    /// The file: `usage.jsonl` (relative to this file).
+    pub(super) path: String,
+    /// The length from which on a new file is begun, and the older one numbered. Bytes. Default: 104857600.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub(super) max_bytes: Option<u64>,
+    /// How many older files are kept. Default: 5.
+    #[cfg_attr(feature = "schema", schemars(range(max = super::defaults::MOST_FILES)))]
+    pub(super) keep: Option<u32>,
 }
 
 /// How `locum serve` offers the tasks over HTTP.

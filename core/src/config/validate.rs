@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::defaults;
-use super::policy::{Api, Format, Model, Policy, Provider};
+use super::policy::{Accounting, Api, Format, Lines, Model, Policy, Provider};
 use super::problem::{Findings, Places, join};
 use super::provider::{Builder, implicit};
-use super::schema::{BreakerConfig, ConfigFile, ModelConfig};
+use super::schema::{BreakerConfig, ConfigFile, JsonlConfig, ModelConfig};
 use super::secret::Sources;
 use super::{lint, presets};
 use crate::catalog;
@@ -57,6 +57,9 @@ pub(super) fn policy(
         }
     }
     let breaker = check.breaker(&config.breaker.unwrap_or_default());
+    let accounting = Accounting {
+        jsonl: config.accounting.and_then(|accounting| accounting.jsonl).and_then(|jsonl| check.lines(&jsonl)),
+    };
     let serve =
         Builder { sources, places, problems: check.problems, lints, is_file }.serve(config.serve.unwrap_or_default());
     let policy = Policy {
@@ -65,6 +68,7 @@ pub(super) fn policy(
         providers: sound(check.providers),
         state: config.state.map_or(defaults::STATE, Into::into),
         breaker,
+        accounting,
         serve,
         lints: Vec::new(),
     };
@@ -118,6 +122,24 @@ impl Check<'_> {
             open,
             max_open: max_open.unwrap_or_else(|| defaults::BREAKER.max_open.max(open)),
         }
+    }
+
+    fn lines(&mut self, config: &JsonlConfig) -> Option<Lines> {
+        let place = "accounting.jsonl.path";
+        let path = self.sources.path(&config.path);
+        if config.path.trim().is_empty() || path.is_dir() {
+            self.problem(place, "must name a file");
+            return None;
+        }
+        if !path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()) {
+            self.problem(place, "its folder is not there");
+            return None;
+        }
+        Some(Lines {
+            path,
+            max_bytes: config.max_bytes.unwrap_or(defaults::MAX_LINES_BYTES),
+            keep: config.keep.unwrap_or(defaults::KEPT_FILES),
+        })
     }
 
     fn model(&mut self, alias: &str, config: ModelConfig) -> Option<Model> {

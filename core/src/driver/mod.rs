@@ -48,6 +48,8 @@ pub(crate) struct Job {
     pub(crate) members: Arc<Members>,
     /// Who is told what happens.
     pub(crate) watch: Box<dyn Fn(Note) + Send + Sync>,
+    /// Is told how it ended, once.
+    pub(crate) book: Option<Box<Book>>,
     /// Resolves when the caller wants no answer any more.
     pub(crate) cancelled: BoxFuture<'static, ()>,
     /// When the call began.
@@ -67,6 +69,18 @@ pub(crate) struct Show {
 pub(crate) struct Report {
     pub(crate) result: Result<Delivery, (Failure, Option<usize>)>,
     pub(crate) latency: Duration,
+}
+
+/// Hears how a call ended.
+pub(crate) type Book = dyn FnOnce(Closing<'_>) + Send;
+
+/// The end of a call, for the books.
+pub(crate) struct Closing<'a> {
+    /// Whose answer is handed to the caller; else the kind and flavour of its failure.
+    pub(crate) result: Result<usize, (ErrorKind, Option<&'static str>)>,
+    pub(crate) latency: Duration,
+    pub(crate) first_token: Option<Duration>,
+    pub(crate) attempts: &'a [Attempt],
 }
 
 /// The answer that is handed to the caller.
@@ -369,6 +383,17 @@ impl Run {
         self.over = true;
         self.timer = None;
         self.flights.iter_mut().for_each(|flight| flight.state = State::Gone);
+        if let Some(book) = self.job.book.take() {
+            book(Closing {
+                result: result
+                    .as_ref()
+                    .map(|delivery| delivery.candidate)
+                    .map_err(|(failure, _)| (failure.kind, failure.subkind)),
+                latency: self.elapsed(),
+                first_token: result.as_ref().map_or(self.first_token, |delivery| delivery.first_token),
+                attempts: self.job.ladder.attempts(),
+            });
+        }
         self.news.push_back(News::Over(Box::new(Report { result, latency: self.elapsed() })));
     }
 }

@@ -85,9 +85,8 @@ impl Ladder {
         if let Some(ticket) = flight.ticket.take() {
             turn.health.finish(&ticket, ended, turn.at, &self.plan.breaker, &mut self.rng, &mut changes);
         }
-        let asked = self.plan.candidates.get(candidate);
-        if let Some((price, size)) = asked.and_then(|asked| asked.price.map(|price| (price, asked.size))) {
-            self.trail.bill(line, price, size.tokens);
+        if let Some(asked) = self.plan.candidates.get(candidate) {
+            self.trail.bill(line, asked.price, asked.size.tokens);
         }
         self.learn(attempt, ended, turn);
         self.tell(candidate, changes);

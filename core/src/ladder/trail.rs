@@ -110,10 +110,10 @@ impl Trail {
         }
     }
 
-    /// What the attempt of this line has cost: as the provider says, or else by the price of its tokens. Where it told no
-    /// tokens, those of the prompt are what it costs at least.
-    pub(super) fn bill(&mut self, line: usize, price: Price, prompt: u64) {
-        let Some(line) = self.0.get_mut(line).filter(|line| line.cost.is_none()) else {
+    /// What the attempt of this line has cost: as the provider says, or else by the price of its tokens, if there is one. Where
+    /// it told no tokens, those of the prompt are what it costs at least.
+    pub(super) fn bill(&mut self, line: usize, price: Option<Price>, prompt: u64) {
+        let Some(line) = self.0.get_mut(line) else {
             return;
         };
         let worked = match line.outcome {
@@ -126,13 +126,14 @@ impl Trail {
                     && !(line.status.is_none() && unsent(line.kind))
             }
         };
-        match line.usage {
-            Some(usage) => line.cost = Some(price.of(&usage)),
-            None if worked => {
-                line.cost = Some(price.of(&Usage { input: prompt, ..Usage::default() }));
-                line.cost_is_estimate = true;
-            }
-            None => {}
+        if line.usage.is_none() && worked {
+            line.estimate = Some(Usage { input: prompt, ..Usage::default() });
+        }
+        if line.cost.is_none()
+            && let Some((price, usage)) = price.zip(line.usage.or(line.estimate))
+        {
+            line.cost = Some(price.of(&usage));
+            line.cost_is_estimate = line.usage.is_none();
         }
     }
 

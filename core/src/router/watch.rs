@@ -9,14 +9,14 @@ use crate::ladder::Note;
 use crate::ladder::health::Change;
 use crate::observe::Watchers;
 use crate::route::Choice;
-use crate::types::{Happening, RouterEvent};
+use crate::types::{CallRecord, Happening, RouterEvent};
 
 /// Numbers the calls of a router.
 #[derive(Debug, Default)]
 pub(super) struct Calls(AtomicU64);
 
 impl Calls {
-    fn next(&self) -> u64 {
+    pub(super) fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
@@ -24,16 +24,42 @@ impl Calls {
 /// What tells the events of one call to those who want them.
 pub(super) fn teller(
     watchers: &Arc<Watchers>,
-    calls: &Calls,
+    call: u64,
     task: &Arc<Task>,
     choices: &Arc<[Choice]>,
 ) -> Box<dyn Fn(Note) + Send + Sync> {
-    let (watchers, call, task, choices) = (Arc::clone(watchers), calls.next(), Arc::clone(task), Arc::clone(choices));
+    let (watchers, task, choices) = (Arc::clone(watchers), Arc::clone(task), Arc::clone(choices));
     Box::new(move |note| {
         if watchers.want(what(&note).level()) {
             watchers.tell(&event(note, call, &task.name, &choices));
         }
     })
+}
+
+/// Tells that a call has ended.
+pub(super) fn ended(watchers: &Watchers, call: u64, record: &Arc<CallRecord>) {
+    let what = Happening::CallEnded;
+    if !watchers.want(what.level()) {
+        return;
+    }
+    let last = record.attempts.last().map(|last| last.attempt.model.clone());
+    watchers.tell(&RouterEvent {
+        what,
+        at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        call,
+        task: record.task.clone(),
+        model: record.model.clone().or(last).unwrap_or_default(),
+        key: None,
+        attempt: None,
+        kind: record.kind,
+        reason: None,
+        from: None,
+        scope: None,
+        lasts: None,
+        retry_after: None,
+        latency: Some(record.latency),
+        record: Some(Arc::clone(record)),
+    });
 }
 
 fn what(note: &Note) -> Happening {
@@ -71,6 +97,7 @@ fn event(note: Note, call: u64, task: &str, choices: &[Choice]) -> RouterEvent {
         lasts: None,
         retry_after: None,
         latency: None,
+        record: None,
     };
     match note {
         Note::Started { attempt, candidate } => RouterEvent { attempt: Some(attempt), ..about(candidate) },

@@ -91,6 +91,8 @@ pub struct Attempt {
     pub first_token: Option<Duration>,
     /// Tokens it cost.
     pub usage: Option<Usage>,
+    /// Tokens it cost at least, where the provider told none.
+    pub estimate: Option<Usage>,
     /// USD it cost, as far as known.
     pub cost: Option<f64>,
     /// Whether that cost is an estimate.
@@ -120,6 +122,7 @@ impl Attempt {
             latency: Duration::ZERO,
             first_token: None,
             usage: None,
+            estimate: None,
             cost: None,
             cost_is_estimate: false,
             retry_after: None,

@@ -4,6 +4,7 @@
 
 pub(crate) mod attempt;
 mod call;
+mod call_record;
 mod cause;
 mod completion;
 mod event;
@@ -23,6 +24,7 @@ mod secret;
 
 pub use attempt::{Attempt, Next, Outcome};
 pub use call::{Amend, Feature, Params, Request};
+pub use call_record::{AttemptRecord, CallRecord};
 pub use cause::{FallbackOn, Strict};
 pub use completion::{Completion, Finish, FinishReason, Flaw, Usage};
 pub use event::{Event, ToolCallDelta};

@@ -1,10 +1,12 @@
 //! What happens inside a router, for whoever watches.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::attempt::millis;
+use super::call_record::CallRecord;
 use crate::error::ErrorKind;
 
 /// Something that happened in a call. It names tasks, models and errors, never what was asked or answered.
@@ -36,8 +38,10 @@ pub struct RouterEvent {
     pub lasts: Option<Duration>,
     /// How long the provider asked to wait.
     pub retry_after: Option<Duration>,
-    /// How long the attempt took.
+    /// How long the attempt, or the call, took.
     pub latency: Option<Duration>,
+    /// What the call did and cost, where it has ended.
+    pub record: Option<Arc<CallRecord>>,
 }
 
 /// What may happen.
@@ -63,11 +67,13 @@ pub enum Happening {
     Cooled,
     /// A retry or hedge was not made, since the provider's retry budget is spent.
     BudgetEmpty,
+    /// A call has ended; what it did and cost is in its record.
+    CallEnded,
 }
 
 impl Happening {
     /// The word in events: `attempt_started`, `attempt_answered`, `attempt_failed`, `switched`, `hedged`, `breaker_opened`,
-    /// `half_open`, `closed`, `cooled`, `budget_empty`.
+    /// `half_open`, `closed`, `cooled`, `budget_empty`, `call_ended`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -81,6 +87,7 @@ impl Happening {
             Self::Closed => "closed",
             Self::Cooled => "cooled",
             Self::BudgetEmpty => "budget_empty",
+            Self::CallEnded => "call_ended",
         }
     }
 
@@ -139,6 +146,7 @@ impl RouterEvent {
         put("lasts_ms", self.lasts.map(millis).into());
         put("retry_after_ms", self.retry_after.map(millis).into());
         put("latency_ms", self.latency.map(millis).into());
+        put("record", self.record.as_deref().map(CallRecord::to_value).unwrap_or_default());
         put("message", self.to_string().into());
         Value::Object(map)
     }
@@ -163,6 +171,10 @@ impl std::fmt::Display for RouterEvent {
             Happening::HalfOpen => write!(f, "{model}: one call tries whether it is back"),
             Happening::Closed => write!(f, "{model} is back"),
             Happening::Cooled => write!(f, "{model} cools down for {} ms after {kind} ({scope})", ms(self.lasts)),
+            Happening::CallEnded if kind.is_empty() => {
+                write!(f, "answered by {model} after {} ms", ms(self.latency))
+            }
+            Happening::CallEnded => write!(f, "ended without an answer after {} ms: {kind}", ms(self.latency)),
             Happening::BudgetEmpty => write!(f, "{model}: no retry and no hedge, since the retry budget is spent"),
         }
     }

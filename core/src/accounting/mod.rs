@@ -1,0 +1,187 @@
+//! The books: records of calls on their way to where they are kept. A sink never slows or fails a call: records wait in a queue
+//! that holds so many, a thread of its own writes them, and those that find no place are counted.
+
+pub(crate) mod jsonl;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::types::CallRecord;
+
+/// The most records that wait. At a kilobyte each that is about 10 MB.
+const CAPACITY: usize = 10_000;
+/// The first pause after a write that failed, and the longest. It doubles with every failure.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How long the end of a router waits for what is not written yet.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where records are kept.
+pub(crate) trait Sink: Send {
+    /// Writes all of them, so that they are there even if the process dies right after; or none.
+    ///
+    /// # Errors
+    /// Says why nothing could be written.
+    fn write(&mut self, records: &[Arc<CallRecord>]) -> Result<(), String>;
+}
+
+/// The way to one sink.
+pub(crate) struct Books {
+    shared: Arc<Shared>,
+}
+
+/// Hears of failures: a topic, told once, and a sentence.
+type Warn = dyn Fn(&str, &str) + Send + Sync;
+
+struct Shared {
+    inbox: Mutex<Inbox>,
+    /// There is something to do.
+    rung: Condvar,
+    /// Something was done.
+    done: Condvar,
+    warn: Box<Warn>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    /// The sink, until the thread has it.
+    sink: Option<Box<dyn Sink>>,
+    waiting: VecDeque<Arc<CallRecord>>,
+    /// How many have come, and how many of these are written or lost.
+    put: u64,
+    settled: u64,
+    /// How many of them were lost, and how many of these were told of.
+    lost: u64,
+    told: u64,
+    closed: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Books {
+    /// Writes to `sink`.
+    pub(crate) fn new(sink: impl Sink + 'static, warn: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
+        let inbox = Inbox { sink: Some(Box::new(sink)), ..Inbox::default() };
+        let shared =
+            Shared { inbox: Mutex::new(inbox), rung: Condvar::new(), done: Condvar::new(), warn: Box::new(warn) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Takes a record. The thread that writes begins with the first.
+    pub(crate) fn put(&self, record: &Arc<CallRecord>) {
+        let mut inbox = self.shared.lock();
+        inbox.put += 1;
+        if inbox.waiting.len() >= CAPACITY {
+            inbox.settled += 1;
+            inbox.lost += 1;
+            return;
+        }
+        inbox.waiting.push_back(Arc::clone(record));
+        let sink = inbox.sink.take();
+        drop(inbox);
+        self.shared.rung.notify_one();
+        if let Some(sink) = sink {
+            self.begin(sink);
+        }
+    }
+
+    fn begin(&self, sink: Box<dyn Sink>) {
+        let shared = Arc::clone(&self.shared);
+        let begun = std::thread::Builder::new().name("locum-books".to_owned()).spawn(move || work(&shared, sink));
+        if let Err(error) = begun {
+            (self.shared.warn)("books thread", &format!("usage records are not kept: no thread ({error})"));
+            let mut inbox = self.shared.lock();
+            inbox.settled += inbox.waiting.len() as u64;
+            inbox.waiting.clear();
+        }
+    }
+
+    /// Waits until everything that came before is written, for so long at most; whether it is.
+    pub(crate) fn flush(&self, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        let mut inbox = self.shared.lock();
+        let (target, lost) = (inbox.put, inbox.lost);
+        while inbox.settled < target {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            inbox = self.shared.done.wait_timeout(inbox, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        inbox.lost == lost
+    }
+}
+
+impl Drop for Books {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.rung.notify_all();
+        self.flush(PATIENCE);
+    }
+}
+
+/// Writes until the router is gone and nothing is left.
+fn work(shared: &Shared, mut sink: Box<dyn Sink>) {
+    let mut batch: Vec<Arc<CallRecord>> = Vec::new();
+    let mut pause = PAUSE.0;
+    loop {
+        let mut inbox = shared.lock();
+        while inbox.waiting.is_empty() && batch.is_empty() && !inbox.closed {
+            inbox = shared.rung.wait(inbox).unwrap_or_else(PoisonError::into_inner);
+        }
+        batch.extend(inbox.waiting.drain(..));
+        let (lost, closed) = (inbox.lost - inbox.told, inbox.closed);
+        inbox.told = inbox.lost;
+        drop(inbox);
+        if lost > 0 {
+            (shared.warn)(
+                "books full",
+                &format!("{lost} usage records were dropped: they came faster than they are written"),
+            );
+        }
+        if batch.is_empty() {
+            return;
+        }
+        match sink.write(&batch) {
+            Ok(()) => {
+                settle(shared, &mut batch, false);
+                pause = PAUSE.0;
+            }
+            Err(why) => {
+                let count = batch.len();
+                (shared.warn)(&why, &format!("usage records cannot be written, {count} wait: {why}"));
+                // What has come meanwhile finds place as long as there is any.
+                let room = CAPACITY.saturating_sub(shared.lock().waiting.len());
+                if closed || count > room {
+                    (shared.warn)("books lost", &format!("{count} usage records are lost: {why}"));
+                    settle(shared, &mut batch, true);
+                    continue;
+                }
+                let inbox = shared.lock();
+                if !inbox.closed {
+                    drop(shared.rung.wait_timeout_while(inbox, pause, |inbox| !inbox.closed));
+                }
+                pause = (pause * 2).min(PAUSE.1);
+            }
+        }
+    }
+}
+
+fn settle(shared: &Shared, batch: &mut Vec<Arc<CallRecord>>, lost: bool) {
+    let mut inbox = shared.lock();
+    inbox.settled += batch.len() as u64;
+    if lost {
+        inbox.lost += batch.len() as u64;
+        inbox.told += batch.len() as u64;
+    }
+    drop(inbox);
+    batch.clear();
+    shared.done.notify_all();
+}
+
+#[cfg(test)]
+mod tests;
