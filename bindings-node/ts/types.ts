@@ -185,11 +185,28 @@ export interface Config {
   /** Not needed for a known kind with its usual environment variable. */
   providers?: Readonly<Record<string, EitherCase<ProviderConfig>>>
   models?: Readonly<Record<string, EitherCase<ModelConfig>>>
+  /** How much calls may use in a time. */
+  quotas?: Readonly<Record<string, EitherCase<QuotaConfig>>>
   /** Where records of calls go: what each did and cost. */
   accounting?: EitherCase<{ jsonl?: EitherCase<{ path: string; maxBytes?: number; keep?: number }> }>
   /** How `locum serve` offers the tasks over HTTP. */
   serve?: object
   tasks: Readonly<Record<string, EitherCase<TaskConfig>>>
+}
+
+/** How much calls may use in a time of the calendar, in UTC. */
+export interface QuotaConfig {
+  /** A name, or the beginning of names and a `*`: each customer has an account of its own. */
+  customer?: string
+  task?: string
+  /** An alias or `provider/model`. */
+  model?: string
+  requests?: number
+  tokens?: number
+  usd?: number
+  per: 'minute' | 'hour' | 'day' | 'month'
+  /** What becomes of a call that would use more. */
+  onExceeded?: 'skip' | 'refuse'
 }
 
 /** An account at a provider. */

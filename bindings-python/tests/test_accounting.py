@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import config, run_python
 
-from locum import Router
+from locum import QuotaExceeded, Router
 from locum.testing import Mock
 
 if TYPE_CHECKING:
@@ -121,3 +121,18 @@ def test_records_of_many_calls_at_once(tmp_path: Path) -> None:
     files = sorted(tmp_path.iterdir())
     assert len(files) > 1
     assert len({record["id"] for file in files for record in lines(file)}) == 300
+
+
+def test_of_a_hundred_calls_at_once_as_many_pass_as_the_quota_has() -> None:
+    async def main(router: Router) -> list[Any]:
+        calls = (router.complete("chat", "Hi", customer="free:acme") for _ in range(100))
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    with Mock({"a": [{"answer": "Hello"}]}) as mock:
+        quotas = {"free": {"customer": "free:*", "requests": 50, "per": "month"}}
+        router = Router({**config(mock, "a"), "quotas": quotas, "state": "router"})
+        replies = asyncio.run(main(router))
+        assert len(mock.log()) == 50
+    refused = [reply for reply in replies if isinstance(reply, QuotaExceeded)]
+    assert len(refused) == 50
+    assert all(error.retry_after_ms is not None and error.retry_after_ms > 0 for error in refused)

@@ -9,6 +9,7 @@ mod explain;
 mod fetch;
 mod health;
 mod plan;
+mod quotas;
 mod seat;
 mod stream;
 mod watch;
@@ -29,11 +30,13 @@ use self::credentials::Credentials;
 pub use self::fetch::Body;
 use self::fetch::Late;
 use self::plan::{Facts, identities, plan};
+use self::quotas::Terms;
 use self::seat::{ModelSeat, params};
 pub use self::stream::{EventStream, TextStream};
 use self::watch::{Calls, teller};
 
 use crate::accept::Contract;
+use crate::accounting::quota::{Held, Quotas};
 use crate::accounting::{Books, jsonl};
 use crate::config::{Lines, Model, Policy, Sharing, Task};
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
@@ -63,6 +66,7 @@ struct Inner {
     notices: Arc<Notices>,
     /// Where records of calls go, if anywhere.
     books: Option<Books>,
+    quotas: Arc<Quotas>,
     members: Arc<Members>,
     watchers: Arc<Watchers>,
     calls: Calls,
@@ -98,6 +102,7 @@ impl Router {
             let warn = move |topic: &str, message: &str| notices.tell(topic, message);
             Books::new(jsonl::Jsonl::new(path.clone(), *max_bytes, *keep), warn)
         });
+        let quotas = Arc::new(Quotas::new(policy.quotas.clone()));
         let state = match policy.state {
             Sharing::Process => State::of_process(),
             Sharing::Router => State::own(),
@@ -112,6 +117,7 @@ impl Router {
                 rejected,
                 notices,
                 books,
+                quotas,
                 members,
                 watchers,
                 calls,
@@ -256,15 +262,19 @@ impl Router {
     }
 
     /// Who would be asked, and by which policy.
-    fn prepare(&self, checked: Checked) -> Result<Prepared, Error> {
+    /// Quotas hold what it may use, if `hold`.
+    fn prepare(&self, checked: Checked, hold: bool) -> Result<Prepared, Error> {
         let Checked { task, asked, options, cancelled, live, begun } = checked;
         let request = &asked.prompt.request;
         let Inner { policy, members, .. } = &*self.inner;
         let beyond = |model: &Model, limit| asked.of(model).beyond(limit, || self.ruler(model));
-        let Route { task: taker, choices, warnings } =
+        let Route { task: taker, mut choices, warnings } =
             route(policy, &task, request, &options, seed(), &beyond).map_err(|error| error.with_task(&task.name))?;
-        let choices: Arc<[Choice]> = choices.into();
         let size = |model: &Model| asked.of(model).size(&self.ruler(model));
+        let tokens = |model: &Model| size(model).tokens;
+        let terms = Terms { called: &task, taker: &taker, options: &options, tokens: &tokens };
+        let held = self.ration(&terms, &mut choices, hold)?;
+        let choices: Arc<[Choice]> = choices.into();
         let facts = Facts {
             called: &task,
             task: &taker,
@@ -277,15 +287,15 @@ impl Router {
             live,
         };
         let plan = plan(&facts, members);
-        Ok(Prepared { task, taker, choices, warnings, plan, asked, options, cancelled, live, begun })
+        Ok(Prepared { task, taker, choices, warnings, plan, asked, options, held, cancelled, live, begun })
     }
 
     /// A call, ready to run.
     fn start(&self, checked: Checked) -> Result<Started, Error> {
-        let prepared = self.prepare(checked)?;
+        let mut prepared = self.prepare(checked, true)?;
         let call = self.inner.calls.next();
-        let book = self.inner.booking(call, &prepared);
-        let Prepared { task, taker, choices, warnings, plan, asked, options, cancelled, live, begun } = prepared;
+        let book = self.inner.booking(call, &mut prepared);
+        let Prepared { task, taker, choices, warnings, plan, asked, options, cancelled, live, begun, .. } = prepared;
         let Inner { transport, members, watchers, .. } = &*self.inner;
         let job = Job {
             seats: choices.iter().map(|choice| self.seat(&taker, choice, &options, &asked)).collect(),
@@ -444,6 +454,8 @@ struct Prepared {
     plan: Plan,
     asked: Arc<Asked>,
     options: Options,
+    /// What the quotas hold for it.
+    held: Option<Held>,
     cancelled: BoxFuture<'static, ()>,
     live: Option<Live>,
     begun: Instant,

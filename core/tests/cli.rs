@@ -202,3 +202,66 @@ fn ask_tells_of_a_stream_that_broke_off() {
     assert_eq!((code, &last["type"]), (Some(1), &json!("error")));
     assert_eq!(last["error"]["partial"]["text"], "one two ");
 }
+
+#[test]
+fn report_puts_together_what_calls_did_and_cost() {
+    let steps = json!({"a": [
+        {"answer": {"text": "Hello", "usage": {"input": 300, "output": 50}}},
+        {"status": 503},
+        {"answer": {"text": "Hello", "usage": {"input": 100, "output": 10}}},
+    ]});
+    let mock = Mock::start("report", &steps);
+    let records = file("report.jsonl", "");
+    let path = file(
+        "report.toml",
+        &format!(
+            "[providers.a]\nkind = \"openai\"\nbase_url = \"{}\"\napi_key = \"env:LOCUM_CLI_KEY\"\n\
+             [models.big]\nuse = \"a/big\"\nprice = {{ input = 1000, output = 2000 }}\n[accounting.jsonl]\npath = {records:?}\n\
+             [tasks.t]\nprimary = \"big\"\nfallback = [\"a/other\"]\nretries = 0\n",
+            mock.base_url
+        ),
+    );
+    for _ in 0..2 {
+        assert_eq!(run(&["ask", "t", "Hi", "--config", &path]).0, Some(0));
+    }
+    let json = |more: &[&str]| {
+        let (code, stdout, stderr) = run(&[&["report", "-c", &path, "--format", "json"], more].concat());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""));
+        serde_json::from_str::<Value>(&stdout).unwrap()
+    };
+    let tasks = json(&[]);
+    let row = &tasks["rows"][0];
+    assert_eq!((&tasks["counted"], &row["task"], &row["count"]), (&json!("calls"), &json!("t"), &json!(2)));
+    assert_eq!((&row["success_rate"], &row["fallback_rate"]), (&json!(1.0), &json!(0.5)));
+    assert_eq!((&row["input_tokens"], &row["output_tokens"], &row["cost_usd"]), (&json!(400), &json!(60), &json!(0.4)));
+    assert_eq!(row["unpriced_attempts"], 1, "nobody knows the price of the other model");
+    assert!(row["latency_ms_p95"].as_f64().unwrap() >= row["latency_ms_p50"].as_f64().unwrap());
+    let models = json(&["--by", "model"]);
+    let counts: Vec<_> = models["rows"].as_array().unwrap().iter().map(|row| (&row["model"], &row["count"])).collect();
+    assert_eq!(counts, [(&json!("a/big"), &json!(2)), (&json!("a/other"), &json!(1))]);
+    assert_eq!((&models["rows"][1]["cost_usd"], &models["total"]["count"]), (&json!(null), &json!(3)));
+    let days = json(&["--by", "day"]);
+    let today = days["rows"][0]["day"].as_str().unwrap().to_owned();
+    assert_eq!(json(&["--by", "day", "--since", &today, "--until", &today])["total"]["count"], 2);
+    assert_eq!(json(&["--until", "2020-01-01"])["total"]["count"], 0);
+    let (_, table, _) = run(&["report", &records, "--by", "model"]);
+    assert!(table.starts_with("model    attempts  ok %   stand-in %"), "{table}");
+    assert!(table.lines().nth(2).unwrap().contains("unknown"), "{table}");
+    let (_, csv, _) = run(&["report", &records, "--by", "customer", "--format", "csv"]);
+    assert!(csv.starts_with("customer,calls,ok,success_rate,") && csv.contains("\n(none),2,2,1.0,1,0.5,400,"), "{csv}");
+}
+
+#[test]
+fn report_tells_what_is_no_record_and_goes_on() {
+    let records = file("broken.jsonl", "{}\n\nnonsense\n");
+    let (code, table, problem) = run(&["report", &records]);
+    assert_eq!(code, Some(1));
+    assert!(problem.contains("broken.jsonl:1: is no record (2 such lines were left out)"), "{problem}");
+    assert!(table.lines().last().unwrap().starts_with("total"), "{table}");
+    let (code, _, problem) = run(&["report", "nowhere.jsonl"]);
+    assert!(code == Some(1) && problem.starts_with("locum: nowhere.jsonl: "), "{problem}");
+    let plain = config("no-records", "http://127.0.0.1:1/v1");
+    let (code, _, problem) = run(&["report", "-c", &plain]);
+    assert!(code == Some(1) && problem.contains("keeps no records"), "{problem}");
+    assert_eq!(run(&["report", "--since", "yesterday", &records]).0, Some(2));
+}

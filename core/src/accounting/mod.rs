@@ -2,6 +2,9 @@
 //! that holds so many, a thread of its own writes them, and those that find no place are counted.
 
 pub(crate) mod jsonl;
+pub(crate) mod quota;
+#[cfg(feature = "cli")]
+pub(crate) mod report;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -183,5 +186,7 @@ fn settle(shared: &Shared, batch: &mut Vec<Arc<CallRecord>>, lost: bool) {
     shared.done.notify_all();
 }
 
+#[cfg(test)]
+mod quota_tests;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ mod check;
 mod explain;
 mod init;
 mod mock;
+mod report;
 mod serve;
 
 use std::io::Read as _;
@@ -45,6 +46,8 @@ enum What {
     Explain(explain::Explain),
     /// Ask once and print the answer, with the trail on stderr
     Ask(ask::Ask),
+    /// Put together what calls did and cost, from the file of records
+    Report(report::Report),
     /// Scripted providers on loopback, for testing your own application
     Mock(mock::Mock),
     /// The tasks as an OpenAI-compatible server, for every language
@@ -147,6 +150,7 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> i32 {
         What::Init(init) => init.run(),
         What::Check(check) => check.run(),
         What::Explain(explain) => explain.run(),
+        What::Report(report) => report.run(),
         What::Ask(ask) => runtime.block_on(ask.run()),
         What::Mock(mock) => runtime.block_on(mock.run()),
         What::Serve(serve) => runtime.block_on(serve.run()),

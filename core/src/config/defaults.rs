@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::policy::Sharing;
-use crate::types::{Breaker, OnBreak, Upstream};
+use crate::types::{Breaker, OnBreak, OnExceeded, Upstream};
 
 /// Further tries of the same candidate. One catches a hiccup; a second would eat the stand-in's time.
 pub const RETRIES: u32 = 1;
@@ -47,6 +47,9 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Kubernetes and systemd's like kill 30 s and more after they asked; five are left to end in order.
 pub const SHUTDOWN: Duration = Duration::from_secs(25);
+
+/// A cheaper stand-in may still serve; whoever wants no answer then says so.
+pub(super) const ON_EXCEEDED: OnExceeded = OnExceeded::Skip;
 
 /// The length from which on a new file of records is begun, 100 MiB: some 100,000 calls, and editors still open it.
 pub(super) const MAX_LINES_BYTES: u64 = 100 * 1024 * 1024;

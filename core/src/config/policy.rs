@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::accept::Accept;
 use crate::prompt::Prompt;
 use crate::types::{
-    Breaker, Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Params, Price, Secret, Sticky, Strict,
-    Upstream,
+    Breaker, Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Params, Price, Quota, Secret, Sticky,
+    Strict, Upstream,
 };
 
 /// Which wire format a provider speaks.
@@ -63,6 +63,8 @@ pub struct Policy {
     pub state: Sharing,
     /// When a candidate's circuit breaker opens, and for how long.
     pub breaker: Breaker,
+    /// How much calls may use in a time.
+    pub quotas: Vec<Quota>,
     /// Where records of calls go.
     pub accounting: Accounting,
     /// How the OpenAI face is served over HTTP.

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::words::{
-    ApiWord, ConcurrencyLimit, FallbackOnWord, FirstTokenLimit, HedgeDelay, LacksWord, OnBreakWord, StateWord,
-    StickyWord, StrictWord, UpstreamWord,
+    ApiWord, ConcurrencyLimit, FallbackOnWord, FirstTokenLimit, HedgeDelay, LacksWord, OnBreakWord, OnExceededWord,
+    PeriodWord, StateWord, StickyWord, StrictWord, UpstreamWord,
 };
 use crate::types::{Params, Price, Tier};
 
@@ -39,10 +39,39 @@ pub(super) struct ConfigFile {
     pub(super) state: Option<StateWord>,
     /// When the circuit breaker of a candidate opens, and for how long.
     pub(super) breaker: Option<BreakerConfig>,
+    /// How much calls may use in a time, by names of your choice.
+    #[serde(default)]
+    pub(super) quotas: BTreeMap<String, QuotaConfig>,
     /// Where records of calls go: what each did and cost.
     pub(super) accounting: Option<AccountingConfig>,
     /// How `locum serve` offers the tasks over HTTP.
     pub(super) serve: Option<ServeConfig>,
+}
+
+/// How much calls may use in a time.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct QuotaConfig {
+    /// Which customers it is for, each with an account of its own: a name, or the beginning of names and a `*`. Default: all
+    /// calls share one account.
+    pub(super) customer: Option<String>,
+    /// The task that it is for. Default: all.
+    pub(super) task: Option<String>,
+    /// The model that it is for, an alias or `provider/model`. Default: all.
+    pub(super) model: Option<String>,
+    /// The most calls. Default: no limit.
+    pub(super) requests: Option<u64>,
+    /// The most tokens, of prompts and answers. Default: no limit.
+    pub(super) tokens: Option<u64>,
+    /// The most USD. Default: no limit.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub(super) usd: Option<f64>,
+    /// In which time of the calendar, in UTC.
+    pub(super) per: PeriodWord,
+    /// What becomes of calls that would use more: candidates with which they would are passed over, or the call is refused.
+    /// Default: skip.
+    pub(super) on_exceeded: Option<OnExceededWord>,
 }
 
 /// Where records of calls go: what each did and cost.

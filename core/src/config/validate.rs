@@ -10,15 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::defaults;
-use super::policy::{Accounting, Api, Format, Lines, Model, Policy, Provider};
+use super::policy::{Accounting, Api, Format, Lines, Model, Policy, Provider, Task};
 use super::problem::{Findings, Places, join};
 use super::provider::{Builder, implicit};
-use super::schema::{BreakerConfig, ConfigFile, JsonlConfig, ModelConfig};
+use super::schema::{BreakerConfig, ConfigFile, JsonlConfig, ModelConfig, QuotaConfig};
 use super::secret::Sources;
 use super::{lint, presets};
 use crate::catalog;
 use crate::types::parse::did_you_mean;
-use crate::types::{Breaker, Feature, Params, Price};
+use crate::types::{Breaker, Feature, Params, Price, Quota};
 
 /// Builds the policy. It is whole only where no problem was added; its lints are left to the caller.
 pub(super) fn policy(
@@ -57,6 +57,11 @@ pub(super) fn policy(
         }
     }
     let breaker = check.breaker(&config.breaker.unwrap_or_default());
+    let mut quotas = Vec::new();
+    for (name, quota) in config.quotas {
+        check.name("quotas", &name, false);
+        quotas.push(check.quota(&name, quota, &tasks));
+    }
     let accounting = Accounting {
         jsonl: config.accounting.and_then(|accounting| accounting.jsonl).and_then(|jsonl| check.lines(&jsonl)),
     };
@@ -68,6 +73,7 @@ pub(super) fn policy(
         providers: sound(check.providers),
         state: config.state.map_or(defaults::STATE, Into::into),
         breaker,
+        quotas,
         accounting,
         serve,
         lints: Vec::new(),
@@ -121,6 +127,50 @@ impl Check<'_> {
             failures: config.failures.unwrap_or(defaults::BREAKER.failures),
             open,
             max_open: max_open.unwrap_or_else(|| defaults::BREAKER.max_open.max(open)),
+        }
+    }
+
+    fn quota(&mut self, name: &str, config: QuotaConfig, tasks: &BTreeMap<String, Arc<Task>>) -> Quota {
+        let path = join("quotas", name);
+        if config.requests.is_none() && config.tokens.is_none() && config.usd.is_none() {
+            self.problem(&path, "limits nothing; set requests, tokens or usd");
+        }
+        if config.usd.is_some_and(|usd| !usd.is_finite()) {
+            self.problem(&join(&path, "usd"), "must be a number");
+        }
+        if let Some(customer) = &config.customer
+            && (customer.is_empty() || customer.strip_suffix('*').unwrap_or(customer).contains('*'))
+        {
+            self.problem(&join(&path, "customer"), "must be a name, or the beginning of names and a *");
+        }
+        if let Some(task) = config.task.as_ref().filter(|task| !tasks.contains_key(*task)) {
+            let hint = did_you_mean(task, tasks.keys().map(String::as_str));
+            self.problem(&join(&path, "task"), format!("there is no such task{hint}"));
+        }
+        let candidates = || tasks.values().flat_map(|task| &task.candidates);
+        let model = config.model.map(|named| {
+            let known = candidates().find(|model| model.alias.as_deref() == Some(&named) || model.name() == named);
+            known.map(|model| model.name()).ok_or(named)
+        });
+        let model = match model.transpose() {
+            Ok(model) => model,
+            Err(named) => {
+                let names: Vec<String> = candidates().map(|model| model.name()).collect();
+                let hint = did_you_mean(&named, names.iter().map(String::as_str));
+                self.problem(&join(&path, "model"), format!("is no candidate of any task{hint}"));
+                None
+            }
+        };
+        Quota {
+            name: name.to_owned(),
+            customer: config.customer,
+            task: config.task,
+            model,
+            requests: config.requests,
+            tokens: config.tokens,
+            usd: config.usd,
+            per: config.per.into(),
+            on_exceeded: config.on_exceeded.map_or(defaults::ON_EXCEEDED, Into::into),
         }
     }
 

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::policy::{Api, Sharing};
-use crate::types::{Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Sticky, Strict, Upstream};
+use crate::types::{
+    Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, OnExceeded, Period, Sticky, Strict, Upstream,
+};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident => $target:ident { $($(#[$word:meta])* $variant:ident,)* }) => {
@@ -36,6 +38,30 @@ words! {
         JsonSchema,
         /// A choice of temperature. It is left out for such a model, with a warning.
         Temperature,
+    }
+}
+
+words! {
+    /// A time of the calendar.
+    PeriodWord => Period {
+        /// From its first second.
+        Minute,
+        /// From its first minute.
+        Hour,
+        /// From midnight.
+        Day,
+        /// From its first day.
+        Month,
+    }
+}
+
+words! {
+    /// What becomes of a call that would exceed a quota.
+    OnExceededWord => OnExceeded {
+        /// Candidates with which it would are passed over; without any left it is refused.
+        Skip,
+        /// It is refused, as soon as its first candidate would.
+        Refuse,
     }
 }
 

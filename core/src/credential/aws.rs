@@ -8,9 +8,9 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::fetch::{Asked, file, private, text};
-use super::{AwsKeys, Grant, Pass, Source, Surroundings, time};
+use super::{AwsKeys, Grant, Pass, Source, Surroundings};
 use crate::error::ErrorKind;
-use crate::types::{Failure, Secret};
+use crate::types::{Failure, Secret, time};
 
 /// Where tasks of ECS find the service of their container, by AWS's documentation.
 const CONTAINER: &str = "http://169.254.170.2";

@@ -4,9 +4,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{AwsKeys, Credential, Grant, Pass, Source, time};
+use super::{AwsKeys, Credential, Grant, Pass, Source};
 use crate::error::ErrorKind;
-use crate::types::{Failure, Secret};
+use crate::types::{Failure, Secret, time};
 
 /// How long what has no end of its own is kept, in seconds. Libraries that give out tokens renew them minutes before their end.
 const UNDATED: u64 = 60;

@@ -9,7 +9,6 @@ pub mod entra;
 mod fetch;
 pub mod google;
 pub mod sigv4;
-mod time;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -151,7 +151,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// `20150830T123600Z`
 fn stamp(now: u64) -> String {
-    let (year, month, day) = super::time::date(now / 86_400);
+    let (year, month, day) = crate::types::time::date(now / 86_400);
     let of_day = now % 86_400;
     format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }

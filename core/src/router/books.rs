@@ -17,8 +17,10 @@ impl Inner {
     }
 
     /// What writes the call down when it has ended, however it ends.
-    pub(super) fn booking(self: &Arc<Self>, call: u64, prepared: &Prepared) -> Option<Box<Book>> {
-        if !self.keeps_books() {
+    pub(super) fn booking(self: &Arc<Self>, call: u64, prepared: &mut Prepared) -> Option<Box<Book>> {
+        let held = prepared.held.take();
+        let keeps_books = self.keeps_books();
+        if !keeps_books && held.is_none() {
             return None;
         }
         let Prepared { task, taker, choices, options, live, .. } = prepared;
@@ -43,6 +45,12 @@ impl Inner {
                     }
                 })
                 .collect();
+            if let Some(held) = held {
+                held.settle(&attempts);
+            }
+            if !keeps_books {
+                return;
+            }
             let winner = result.ok().and_then(|candidate| choices.get(candidate));
             let (kind, subkind) = result.err().map_or((None, None), |(kind, subkind)| (Some(kind), subkind));
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -49,7 +49,7 @@ impl Call {
         if router.is_near_limit(&checked) {
             checked.asked.count();
         }
-        let prepared = router.prepare(checked)?;
+        let prepared = router.prepare(checked, false)?;
         let Prepared { task, taker, choices, plan, options, .. } = &prepared;
         let health = router.inner.members.state.with(|health| health.clone());
         let rehearsal = rehearse(plan, &health, SEED);

@@ -18,10 +18,14 @@ mod options;
 mod pace;
 pub(crate) mod parse;
 mod price;
+mod quota;
 mod reply;
 mod router_event;
 mod secret;
+pub(crate) mod time;
 
+#[cfg(feature = "cli")]
+pub(crate) use attempt::columns;
 pub use attempt::{Attempt, Next, Outcome};
 pub use call::{Amend, Feature, Params, Request};
 pub use call_record::{AttemptRecord, CallRecord};
@@ -37,6 +41,7 @@ pub use options::{Options, ResponseFormat, Tool, ToolChoice, Variables};
 pub use pace::{Breaker, Concurrency, FirstToken, HedgeAfter, Sticky};
 pub use parse::ParseError;
 pub use price::{Price, Tier};
+pub use quota::{OnExceeded, Period, Quota};
 pub use reply::Reply;
 pub use router_event::{Happening, Level, RouterEvent};
 pub use secret::Secret;

@@ -1,7 +1,7 @@
-//! Dates as token services write them: RFC 3339 in, and a day of the calendar out.
+//! Dates: RFC 3339 in, and a day of the calendar out.
 
 /// The day that is so many days after 1970-01-01: year, month, day.
-pub(super) fn date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn date(days: u64) -> (u64, u64, u64) {
     // Years that begin in March have their leap day at the end.
     let days = days + 719_468;
     let era = days / 146_097;
@@ -15,7 +15,7 @@ pub(super) fn date(days: u64) -> (u64, u64, u64) {
 }
 
 /// Seconds since the Unix epoch of `2026-01-02T03:04:05Z`; fractions are cut off, offsets are counted.
-pub(super) fn seconds(text: &str) -> Option<u64> {
+pub(crate) fn seconds(text: &str) -> Option<u64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
