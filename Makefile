@@ -46,7 +46,7 @@ schema:
 	LOCUM_UPDATE_SCHEMA=1 cargo test -p locum --features schema committed_schema
 
 examples: build-cli build-python build-node
-	@for example in 01-quickstart 02-fallback 03-streaming 04-tools 05-structured-output; do for language in rust python node; do \
+	@for example in 01-quickstart 02-fallback 03-streaming 04-tools 05-structured-output 06-observability; do for language in rust python node; do \
 	  printf '\n== %s %s\n' $$example $$language; examples/run $$example $$language; done; done
 
 recordings:
