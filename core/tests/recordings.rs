@@ -11,6 +11,8 @@ mod answers;
 mod bedrock;
 #[path = "recordings/cohere.rs"]
 mod cohere;
+#[path = "recordings/costs.rs"]
+mod costs;
 #[path = "recordings/errors.rs"]
 mod errors;
 mod feed;
