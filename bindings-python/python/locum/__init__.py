@@ -46,6 +46,8 @@ from locum.router import default as _default
 from locum.stream import Stream, TextStream
 from locum.types import (
     Attempt,
+    AttemptRecord,
+    CallRecord,
     CandidateHealth,
     Event,
     Explanation,
@@ -59,7 +61,9 @@ from locum.types import (
 
 __all__ = [
     "Attempt",
+    "AttemptRecord",
     "Authentication",
+    "CallRecord",
     "Cancelled",
     "CandidateHealth",
     "ConfigError",

@@ -17,6 +17,8 @@ use crate::types::Level;
 
 /// How often news is looked for, to be told on standard error.
 const NEWS: Duration = Duration::from_millis(200);
+/// How long the end waits for records that are not written yet.
+const RECORDS: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args)]
 pub(super) struct Serve {
@@ -68,6 +70,9 @@ impl Serve {
         loop {
             tokio::select! {
                 cut_off = &mut serving => {
+                    if !router.flush(RECORDS) {
+                        eprintln!("locum: not all usage records could be written");
+                    }
                     news.tell();
                     return Ok(told(cut_off.ok()));
                 }

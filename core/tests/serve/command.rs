@@ -80,8 +80,9 @@ async fn it_says_where_it_is_and_ends_in_order_when_asked() {
     for signal in ["TERM", "INT"] {
         let steps = json!([{"answer": "one two three", "stream": {"stall_after": 1, "stall_ms": 500}}]);
         let mock = Mock::start(&format!("serve-{signal}"), &json!({"a": steps}));
-        let serve = "tokens = [\"env:LOCUM_CLI_KEY\"]";
-        let server = Server::start(&config(&format!("serve-{signal}"), &mock.base_url, serve));
+        let records = file(&format!("serve-{signal}.jsonl"), "");
+        let serve = format!("tokens = [\"env:LOCUM_CLI_KEY\"]\n[accounting.jsonl]\npath = {records:?}");
+        let server = Server::start(&config(&format!("serve-{signal}"), &mock.base_url, &serve));
         assert_eq!((&server.ready["ready"], &server.ready["tasks"]), (&json!(true), &json!(["t", "u"])));
         assert_eq!(post(server.address(), "", &body(false)).await.status, 401);
         let mut stream = connect(server.address()).await;
@@ -93,6 +94,8 @@ async fn it_says_where_it_is_and_ends_in_order_when_asked() {
         assert!(String::from_utf8(rest(&mut stream).await).unwrap().contains("[DONE]"));
         let (code, told) = server.end().await;
         assert_eq!(code, Some(0), "{told}");
+        let record: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&records).unwrap()).unwrap();
+        assert_eq!((&record["outcome"], &record["stream"]), (&json!("ok"), &json!(true)));
         assert!(told.contains("warning: ") && told.contains("models.spare: no task uses this alias"), "{told}");
     }
 }
