@@ -52,6 +52,8 @@ pub(super) struct Heard {
     pub(super) speech: Option<Speech>,
     pub(super) resumable: bool,
     pub(super) usage: Option<Usage>,
+    /// How long it was.
+    pub(super) bytes: usize,
 }
 
 impl Flight {
@@ -158,17 +160,22 @@ impl Flight {
 
     /// Notes what was said.
     pub(super) fn hear(&mut self, said: &[Delta], show: Show, contract: &Contract, elapsed: Duration) -> Heard {
-        let mut heard = Heard { speech: None, resumable: false, usage: None };
+        let mut heard = Heard { speech: None, resumable: false, usage: None, bytes: 0 };
         for delta in said {
             let speech = match delta {
                 Delta::Text(text) | Delta::Refusal(text) => {
+                    heard.bytes += text.len();
                     let shown = matches!(delta, Delta::Text(_)) || show.refusals;
                     self.spoke |= !text.trim().is_empty();
                     self.refuses |= !shown;
                     speech(shown, Speech::Held)
                 }
-                Delta::Reasoning(_) => speech(show.reasoning, Speech::Thought),
-                Delta::ToolCall(_) => {
+                Delta::Reasoning(text) => {
+                    heard.bytes += text.len();
+                    speech(show.reasoning, Speech::Thought)
+                }
+                Delta::ToolCall(piece) => {
+                    heard.bytes += piece.arguments.len();
                     self.calls = true;
                     speech(show.tool_call_deltas, Speech::Held)
                 }

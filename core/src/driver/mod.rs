@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(crate) use exchange::Seat;
 use exchange::{Exchange, Question, Step};
-use flight::{Flight, Landed, State};
+use flight::{Flight, Heard, Landed, State};
 
 use crate::accept::Contract;
 use crate::error::ErrorKind;
@@ -241,7 +241,8 @@ impl Run {
             self.step(Event::Spent { attempt, usage });
         }
         if let Some(speech) = heard.speech {
-            self.step(Event::Content { attempt, speech, resumable: heard.resumable });
+            let Heard { resumable, bytes, .. } = heard;
+            self.step(Event::Content { attempt, speech, resumable, bytes });
         }
         if whole {
             self.step(Event::Whole { attempt });

@@ -213,7 +213,7 @@ fn a_whole_answer_that_loses_was_not_late() {
     let plan = Plan { upstream: Upstream::Stream, ..plan(2) };
     let mut bench = begun(plan, Health::default());
     assert_eq!(bench.step(Event::Woken, ms(5_000)), [start(1, 1)]);
-    let content = Event::Content { attempt: 0, speech: Speech::Shown, resumable: true };
+    let content = Event::Content { attempt: 0, speech: Speech::Shown, resumable: true, bytes: 4 };
     bench.step(content, ms(6_000));
     bench.step(Event::Whole { attempt: 0 }, ms(6_000));
     let at = bench.wake_at().unwrap();
@@ -247,7 +247,7 @@ fn time_in_which_nobody_read_makes_nobody_late() {
     let mut bench = begun(plan, Health::default());
     bench.step(Event::Away(ms(4_000)), ms(4_000));
     assert_eq!(bench.step(Event::Woken, ms(4_500)), [start(1, 1)]);
-    bench.step(Event::Content { attempt: 1, speech: Speech::Shown, resumable: true }, ms(6_000));
+    bench.step(Event::Content { attempt: 1, speech: Speech::Shown, resumable: true, bytes: 4 }, ms(6_000));
     let vitals = bench.ladder.plan.candidates[0].vitals;
     assert_eq!(bench.attempts()[0].outcome, Outcome::HedgedOut);
     assert_eq!(bench.health.report(vitals, ms(6_000)).failures, 0);

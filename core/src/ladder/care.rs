@@ -80,13 +80,13 @@ impl Ladder {
         let Some(flight) = self.flights.get_mut(attempt) else {
             return;
         };
-        let (candidate, line) = (flight.candidate, flight.line);
+        let (candidate, line, bytes) = (flight.candidate, flight.line, flight.bytes);
         let mut changes = Vec::new();
         if let Some(ticket) = flight.ticket.take() {
             turn.health.finish(&ticket, ended, turn.at, &self.plan.breaker, &mut self.rng, &mut changes);
         }
         if let Some(asked) = self.plan.candidates.get(candidate) {
-            self.trail.bill(line, asked.price, asked.size.tokens);
+            self.trail.bill(line, asked.price, asked.size.tokens, bytes);
         }
         self.learn(attempt, ended, turn);
         self.tell(candidate, changes);

@@ -74,7 +74,7 @@ fn whole_answers_that_come_as_streams_are_hedged_while_they_come() {
     let mut plan = Plan { upstream: Upstream::Stream, hedge_after: Some(HedgeAfter::After(ms(700))), ..plan(2) };
     let health = learned(&mut plan, 0, 10, 50);
     let mut bench = begun(plan, health);
-    let content = Event::Content { attempt: 0, speech: Speech::Shown, resumable: true };
+    let content = Event::Content { attempt: 0, speech: Speech::Shown, resumable: true, bytes: 4 };
     assert!(bench.step(content, ms(100)).is_empty());
     assert_eq!(bench.step(Event::Woken, ms(700)), [start(1, 1)]);
 }

@@ -24,6 +24,8 @@ pub(super) struct Flight {
     pub(super) idle: Duration,
     /// When it last said something.
     pub(super) heard: Option<Duration>,
+    /// How many bytes it said.
+    pub(super) bytes: usize,
     /// Whether part of the answer, not only thought, has come.
     pub(super) speaks: bool,
     /// Whether another candidate could continue it.

@@ -91,7 +91,9 @@ impl Ladder {
         }
         match event {
             Event::Begin => self.begin(&mut turn),
-            Event::Content { attempt, speech, resumable } => self.content(attempt, speech, resumable, &mut turn),
+            Event::Content { attempt, speech, resumable, bytes } => {
+                self.content(attempt, (speech, resumable, bytes), &mut turn);
+            }
             Event::Spent { attempt, usage } => self.spent(attempt, usage),
             Event::Whole { attempt } => self.whole(attempt, now),
             Event::Away(time) => self.away(time),

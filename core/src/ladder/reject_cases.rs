@@ -102,7 +102,7 @@ fn a_stream_that_was_shown_ends_as_a_break_does() {
     // A text that was not accepted is nothing to go on with, so to resume is to restart.
     for on_break in [OnBreak::Restart, OnBreak::Resume] {
         let mut ladder = begun(streaming(2, on_break));
-        ladder.step(Event::Content { attempt: 0, speech: Speech::Shown, resumable: true }, ms(500));
+        ladder.step(Event::Content { attempt: 0, speech: Speech::Shown, resumable: true, bytes: 4 }, ms(500));
         assert_eq!(ladder.step(flawed(0, true), ms(900)), [start(1, 1)]);
         let join = Join::Restart { kind: InvalidOutput, reason: "the answer does not match".to_owned() };
         assert_eq!(ladder.step(content(1, Speech::Shown), ms(1_200)), [commit(1, 1, join)]);

@@ -65,6 +65,7 @@ impl Ladder {
             first_limit: first.map(|limit| turn.now + limit),
             idle: chosen.idle,
             heard: None,
+            bytes: 0,
             speaks: false,
             resumable: false,
             resumes: self.resume.is_some(),

@@ -20,6 +20,8 @@ pub enum Event {
         speech: Speech,
         /// Whether another candidate could continue what it has said so far.
         resumable: bool,
+        /// How many bytes it said, reasoning and tool calls included.
+        bytes: usize,
     },
     /// A streaming attempt told how many tokens it has cost so far.
     Spent {

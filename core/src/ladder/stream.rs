@@ -29,13 +29,19 @@ pub(super) fn broke_off(answer: &Answer) -> Failure {
 }
 
 impl Ladder {
-    pub(super) fn content(&mut self, attempt: usize, speech: Speech, resumable: bool, turn: &mut Turn<'_>) {
+    pub(super) fn content(
+        &mut self,
+        attempt: usize,
+        (speech, resumable, bytes): (Speech, bool, usize),
+        turn: &mut Turn<'_>,
+    ) {
         let Some(flight) = self.flights.get_mut(attempt).filter(|flight| flight.flying) else {
             return;
         };
         let (first, candidate) = (flight.heard.is_none(), flight.candidate);
         flight.heard = Some(turn.now);
         flight.resumable = resumable;
+        flight.bytes += bytes;
         flight.speaks |= speech > Speech::Thought;
         if first {
             self.spoke(attempt, turn);

@@ -12,7 +12,7 @@ pub(super) fn streaming(candidates: usize, on_break: OnBreak) -> Plan {
 }
 
 pub(super) fn content(attempt: usize, speech: Speech) -> Event {
-    Event::Content { attempt, speech, resumable: speech == Speech::Shown }
+    Event::Content { attempt, speech, resumable: speech == Speech::Shown, bytes: 4 }
 }
 
 pub(super) fn commit(attempt: usize, candidate: usize, join: Join) -> Action {
@@ -126,7 +126,7 @@ fn a_rescue_that_fails_raises_the_break() {
 fn a_text_is_continued_and_a_tool_call_is_not() {
     for (resumable, resume, join) in [(true, Some(0), Join::Resume), (false, None, restart())] {
         let mut ladder = begun(streaming(2, OnBreak::Resume));
-        ladder.step(Event::Content { attempt: 0, speech: Speech::Shown, resumable }, ms(500));
+        ladder.step(Event::Content { attempt: 0, speech: Speech::Shown, resumable, bytes: 4 }, ms(500));
         let next = ladder.step(failed(0, TruncatedStream), ms(900));
         assert_eq!(next, [Action::Start { attempt: 1, candidate: 1, amends: Vec::new(), resume, reask: None }]);
         assert_eq!(ladder.step(content(1, Speech::Shown), ms(1_200)), [commit(1, 1, join)]);
@@ -224,8 +224,8 @@ fn a_rescue_has_a_deadline_even_where_the_answer_came_after_the_first() {
 #[test]
 fn text_that_led_to_a_tool_call_is_not_continued() {
     let mut ladder = begun(streaming(2, OnBreak::Resume));
-    ladder.step(Event::Content { attempt: 0, speech: Speech::Shown, resumable: true }, ms(500));
-    ladder.step(Event::Content { attempt: 0, speech: Speech::Held, resumable: false }, ms(600));
+    ladder.step(Event::Content { attempt: 0, speech: Speech::Shown, resumable: true, bytes: 4 }, ms(500));
+    ladder.step(Event::Content { attempt: 0, speech: Speech::Held, resumable: false, bytes: 4 }, ms(600));
     assert_eq!(ladder.step(failed(0, TruncatedStream), ms(900)), [start(1, 1)]);
 }
 

@@ -124,7 +124,7 @@ fn play(plan: &Plan, world: &[Script], cancel_at: Option<Duration>, seed: u64) -
                         if speech > Speech::Thought {
                             run.spoken.get_or_insert(now);
                         }
-                        Event::Content { attempt, speech, resumable }
+                        Event::Content { attempt, speech, resumable, bytes: 4 }
                     }
                     Some(Piece::Spend) => Event::Spent { attempt, usage: Usage::default() },
                     Some(Piece::Whole) => {

@@ -8,6 +8,9 @@ use super::step::Answer;
 use crate::error::ErrorKind;
 use crate::types::{Attempt, Failure, Next, Outcome, Price, Usage};
 
+/// Of English text in any model's tokens, about.
+const BYTES_PER_TOKEN: u64 = 4;
+
 #[derive(Debug, Default)]
 pub(super) struct Trail(Vec<Attempt>);
 
@@ -110,9 +113,10 @@ impl Trail {
         }
     }
 
-    /// What the attempt of this line has cost: as the provider says, or else by the price of its tokens, if there is one. Where
-    /// it told no tokens, those of the prompt are what it costs at least.
-    pub(super) fn bill(&mut self, line: usize, price: Option<Price>, prompt: u64) {
+    /// What the attempt of this line has cost: as the provider says, or else by the price of its tokens, if there is one. Of an
+    /// attempt that worked and did not end, the tokens that the provider told, if it told any, are no more than a part: it costs at
+    /// least the prompt and the `bytes` that it said.
+    pub(super) fn bill(&mut self, line: usize, price: Option<Price>, prompt: u64, bytes: usize) {
         let Some(line) = self.0.get_mut(line) else {
             return;
         };
@@ -126,14 +130,17 @@ impl Trail {
                     && !(line.status.is_none() && unsent(line.kind))
             }
         };
-        if line.usage.is_none() && worked {
-            line.estimate = Some(Usage { input: prompt, ..Usage::default() });
+        let said = (bytes as u64).div_ceil(BYTES_PER_TOKEN);
+        let told = line.usage.unwrap_or(Usage { input: prompt, ..Usage::default() });
+        let whole = line.usage.is_some() && (line.outcome == Outcome::Ok || told.output >= said);
+        if worked && !whole {
+            line.estimate = Some(Usage { output: told.output.max(said), ..told });
         }
         if line.cost.is_none()
-            && let Some((price, usage)) = price.zip(line.usage.or(line.estimate))
+            && let Some((price, usage)) = price.zip(line.estimate.or(line.usage))
         {
             line.cost = Some(price.of(&usage));
-            line.cost_is_estimate = line.usage.is_none();
+            line.cost_is_estimate = line.estimate.is_some();
         }
     }
 

@@ -39,8 +39,8 @@ impl Inner {
                     AttemptRecord {
                         provider: choice.map(|choice| choice.model.provider.name.clone()).unwrap_or_default(),
                         depth: choice.map_or(0, |choice| choice.place),
-                        usage: attempt.usage.or(attempt.estimate),
-                        usage_is_estimate: attempt.usage.is_none() && attempt.estimate.is_some(),
+                        usage: attempt.estimate.or(attempt.usage),
+                        usage_is_estimate: attempt.estimate.is_some(),
                         attempt: attempt.clone(),
                     }
                 })

@@ -91,7 +91,7 @@ pub struct Attempt {
     pub first_token: Option<Duration>,
     /// Tokens it cost.
     pub usage: Option<Usage>,
-    /// Tokens it cost at least, where the provider told none.
+    /// Tokens it cost at least, where the provider did not tell them, or not to the end.
     pub estimate: Option<Usage>,
     /// USD it cost, as far as known.
     pub cost: Option<f64>,
