@@ -45,8 +45,8 @@ impl RouterHandle {
 
     /// Waits until the records of calls are written; whether they are.
     #[napi]
-    pub fn flush(&self, patience_ms: f64) -> bool {
-        self.inner.flush(Duration::try_from_secs_f64(patience_ms / 1e3).unwrap_or_default())
+    pub fn flush(&self, patience_ms: Option<f64>) -> bool {
+        self.inner.flush(patience_ms.map(|ms| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default()))
     }
 
     /// What the call `{task, messages, options}` would do, as JSON: `{explanation}` or `{error}`.
@@ -90,6 +90,12 @@ pub fn open_file(path: String, providers: Vec<String>, ask: Ask<'_>) -> napi::Re
 #[allow(clippy::needless_pass_by_value)]
 pub fn open_default(providers: Vec<String>, ask: Ask<'_>) -> napi::Result<Opened> {
     Ok(opened(asking(providers, &ask)?.from_default()))
+}
+
+/// How long the end of a process waits for records, in milliseconds.
+#[napi]
+pub fn last_flush_ms() -> f64 {
+    locum::Router::LAST_FLUSH.as_secs_f64() * 1e3
 }
 
 /// Every kind of error.

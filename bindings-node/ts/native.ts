@@ -12,7 +12,7 @@ export interface RouterHandle {
   health(): string
   resetHealth(model: string | null): void
   explain(request: string): string
-  flush(patienceMs: number): boolean
+  flush(patienceMs: number | null): boolean
 }
 
 /** The events of a router in the core. */
@@ -65,6 +65,7 @@ interface Addon {
   giveCredential(ticket: number, given: string | null, instead: string): void
   openStream(router: RouterHandle, request: string, text: boolean): StreamHandle | string
   openExchange(router: RouterHandle, head: string, body: Uint8Array): ExchangeHandle | string
+  lastFlushMs(): number
   errorKinds(): string[]
   rawBody(settlement: Settlement): string | null
   trail(settlement: Settlement): string

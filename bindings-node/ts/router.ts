@@ -158,10 +158,10 @@ export class Router {
    * Waits until the records of all calls that have ended are written where `accounting` says; whether they are. It blocks the
    * thread. At the end of the process this is done for two seconds at most.
    *
-   * @param timeoutMs how long to wait at most
+   * @param timeoutMs how long to wait at most; five seconds where it is not given
    */
-  flush(timeoutMs = 5000): boolean {
-    return this.#handle.flush(timeoutMs)
+  flush(timeoutMs?: number | null): boolean {
+    return this.#handle.flush(timeoutMs ?? null)
   }
 
   /**
@@ -179,7 +179,7 @@ export class Router {
 /** Those whose records are flushed at the end of the process. */
 const flushed = new Set<WeakRef<RouterHandle>>()
 process.on('exit', () => {
-  const end = performance.now() + 2000
+  const end = performance.now() + addon.lastFlushMs()
   for (const router of flushed) router.deref()?.flush(Math.max(0, end - performance.now()))
 })
 

@@ -48,6 +48,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let kinds = PyTuple::new(module.py(), ErrorKind::ALL.iter().map(|kind| kind.as_str()))?;
         module.add("KINDS", kinds)?;
+        module.add("LAST_FLUSH", locum::Router::LAST_FLUSH.as_secs_f64())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 

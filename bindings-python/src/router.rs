@@ -276,9 +276,9 @@ impl Router {
     }
 
     /// Waits until the records of calls are written. A child that was forked and has made no call has none.
-    fn flush(&self, py: Python<'_>, patience_ms: f64) -> bool {
+    fn flush(&self, py: Python<'_>, patience_ms: Option<f64>) -> bool {
         let desk = lock(&self.live).get().cloned();
-        let patience = Duration::try_from_secs_f64(patience_ms / 1e3).unwrap_or_default();
+        let patience = patience_ms.map(|ms| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default());
         desk.is_none_or(|desk| py.detach(|| desk.router.flush(patience)))
     }
 

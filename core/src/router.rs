@@ -37,7 +37,7 @@ use self::watch::{Calls, teller};
 
 use crate::accept::Contract;
 use crate::accounting::quota::{Held, Quotas};
-use crate::accounting::{Books, jsonl};
+use crate::accounting::{Books, LAST_PATIENCE, PATIENCE, jsonl};
 use crate::config::{Lines, Model, Policy, Sharing, Task};
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
@@ -220,11 +220,14 @@ impl Router {
         self.inner.notices.drain()
     }
 
-    /// Waits until the records of all calls that have ended are written, for so long at most; whether they are. It holds up the
-    /// thread that it is called on. The end of the last clone waits for two seconds by itself.
+    /// How long the end of a program should wait for records that are not written yet. The end of the last clone does by itself.
+    pub const LAST_FLUSH: Duration = LAST_PATIENCE;
+
+    /// Waits until the records of all calls that have ended are written; whether they are. It holds up the thread that it is
+    /// called on, for five seconds at most where no other time is given.
     #[must_use]
-    pub fn flush(&self, patience: Duration) -> bool {
-        self.inner.books.as_ref().is_none_or(|books| books.flush(patience))
+    pub fn flush(&self, patience: Option<Duration>) -> bool {
+        self.inner.books.as_ref().is_none_or(|books| books.flush(patience.unwrap_or(PATIENCE)))
     }
 
     async fn run(self, call: Call) -> Result<Reply, Error> {

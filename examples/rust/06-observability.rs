@@ -1,7 +1,5 @@
 //! What calls did and cost: told to the program as they end, held to a quota, and kept in a file.
 
-use std::time::Duration;
-
 use locum::{ErrorKind, Happening, Router};
 
 #[tokio::main]
@@ -34,6 +32,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             reply => drop(reply?),
         }
     }
-    println!("{}", if router.flush(Duration::from_secs(5)) { "written" } else { "not written" });
+    println!("{}", if router.flush(None) { "written" } else { "not written" });
     Ok(())
 }

@@ -344,13 +344,13 @@ class Router:
         """
         self._native.reset_health(model)
 
-    def flush(self, timeout_ms: float = 5000) -> bool:
+    def flush(self, timeout_ms: float | None = None) -> bool:
         """Waits until the records of all calls that have ended are written where ``[accounting]`` says.
 
         It blocks its thread. At the end of the program this is done for two seconds at most.
 
         Args:
-            timeout_ms: How long to wait at most.
+            timeout_ms: How long to wait at most; five seconds where it is not given.
 
         Returns:
             Whether they are all written.
@@ -404,7 +404,7 @@ def _kept(router: _core.Router) -> _core.Router:
 
 @atexit.register
 def _flush() -> None:
-    end = time.monotonic() + 2
+    end = time.monotonic() + _core.LAST_FLUSH
     for router in list(_routers):
         router.flush(max(0.0, end - time.monotonic()) * 1000)
 

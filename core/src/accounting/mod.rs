@@ -16,8 +16,10 @@ use crate::types::CallRecord;
 const CAPACITY: usize = 10_000;
 /// The first pause after a write that failed, and the longest. It doubles with every failure.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// How long the end of a router waits for what is not written yet.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a flush waits where nothing is said: longer than any healthy disk needs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the end of a router, or of a program, waits for what is not written yet.
+pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where records are kept.
 pub(crate) trait Sink: Send {
@@ -123,7 +125,7 @@ impl Drop for Books {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.rung.notify_all();
-        self.flush(PATIENCE);
+        self.flush(LAST_PATIENCE);
     }
 }
 

@@ -17,8 +17,6 @@ use crate::types::Level;
 
 /// How often news is looked for, to be told on standard error.
 const NEWS: Duration = Duration::from_millis(200);
-/// How long the end waits for records that are not written yet.
-const RECORDS: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args)]
 pub(super) struct Serve {
@@ -70,7 +68,7 @@ impl Serve {
         loop {
             tokio::select! {
                 cut_off = &mut serving => {
-                    if !router.flush(RECORDS) {
+                    if !router.flush(Some(Router::LAST_FLUSH)) {
                         eprintln!("locum: not all usage records could be written");
                     }
                     news.tell();
