@@ -37,8 +37,8 @@ use self::watch::{Calls, teller};
 
 use crate::accept::Contract;
 use crate::accounting::quota::{Held, Quotas};
-use crate::accounting::{Books, LAST_PATIENCE, PATIENCE, jsonl};
-use crate::config::{Lines, Model, Policy, Sharing, Task};
+use crate::accounting::{Books, LAST_PATIENCE, PATIENCE};
+use crate::config::{Model, Policy, Sharing, Task};
 use crate::driver::{Delivery, Job, Report, Run, Seat, Show};
 use crate::error::{Error, ErrorKind};
 use crate::ladder::{Ladder, Plan, verdict};
@@ -64,8 +64,8 @@ struct Inner {
     /// Parameters that models were found to reject, by `provider/model`.
     rejected: Mutex<HashMap<String, Vec<Amend>>>,
     notices: Arc<Notices>,
-    /// Where records of calls go, if anywhere.
-    books: Option<Books>,
+    /// Where records of calls go.
+    books: Vec<Books>,
     quotas: Arc<Quotas>,
     members: Arc<Members>,
     watchers: Arc<Watchers>,
@@ -97,11 +97,7 @@ impl Router {
         for lint in &policy.lints {
             notices.tell(lint, lint);
         }
-        let books = policy.accounting.jsonl.as_ref().map(|Lines { path, max_bytes, keep }| {
-            let notices = Arc::clone(&notices);
-            let warn = move |topic: &str, message: &str| notices.tell(topic, message);
-            Books::new(jsonl::Jsonl::new(path.clone(), *max_bytes, *keep), warn)
-        });
+        let books = books::of(&policy.accounting, &notices);
         let quotas = Arc::new(Quotas::new(policy.quotas.clone()));
         let state = match policy.state {
             Sharing::Process => State::of_process(),
@@ -227,7 +223,10 @@ impl Router {
     /// called on, for five seconds at most where no other time is given.
     #[must_use]
     pub fn flush(&self, patience: Option<Duration>) -> bool {
-        self.inner.books.as_ref().is_none_or(|books| books.flush(patience.unwrap_or(PATIENCE)))
+        let end = std::time::Instant::now() + patience.unwrap_or(PATIENCE);
+        let left = || end.saturating_duration_since(std::time::Instant::now());
+        // Each is waited for, also after one that is late.
+        self.inner.books.iter().filter(|books| !books.flush(left())).count() == 0
     }
 
     async fn run(self, call: Call) -> Result<Reply, Error> {

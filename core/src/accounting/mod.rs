@@ -69,8 +69,8 @@ impl Shared {
 
 impl Books {
     /// Writes to `sink`.
-    pub(crate) fn new(sink: impl Sink + 'static, warn: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
-        let inbox = Inbox { sink: Some(Box::new(sink)), ..Inbox::default() };
+    pub(crate) fn new(sink: Box<dyn Sink>, warn: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
+        let inbox = Inbox { sink: Some(sink), ..Inbox::default() };
         let shared =
             Shared { inbox: Mutex::new(inbox), rung: Condvar::new(), done: Condvar::new(), warn: Box::new(warn) };
         Self { shared: Arc::new(shared) }

@@ -106,7 +106,7 @@ const LONG: Duration = Duration::from_secs(20);
 fn what_is_flushed_is_there_and_the_end_flushes() {
     let folder = Folder::new("flush");
     let told = Told::default();
-    let books = Books::new(Jsonl::new(folder.0.join("usage.jsonl"), u64::MAX, 1), told.warn());
+    let books = Books::new(Box::new(Jsonl::new(folder.0.join("usage.jsonl"), u64::MAX, 1)), told.warn());
     assert!(books.flush(Duration::ZERO), "nothing has come");
     (0..100).for_each(|number| books.put(&record(number)));
     assert!(books.flush(LONG));
@@ -157,7 +157,7 @@ fn only_so_many_older_files_are_kept() {
 fn a_sink_that_fails_is_told_once_and_tried_again() {
     let (sink, told) = (Stubborn::default(), Told::default());
     sink.broken.store(true, Ordering::SeqCst);
-    let books = Books::new(sink.clone(), told.warn());
+    let books = Books::new(Box::new(sink.clone()), told.warn());
     books.put(&record(0));
     assert!(!books.flush(Duration::from_millis(50)));
     books.put(&record(1));
@@ -171,7 +171,7 @@ fn a_sink_that_fails_is_told_once_and_tried_again() {
 fn what_cannot_be_written_in_the_end_is_told_as_lost() {
     let (sink, told) = (Stubborn::default(), Told::default());
     sink.broken.store(true, Ordering::SeqCst);
-    let books = Books::new(sink, told.warn());
+    let books = Books::new(Box::new(sink), told.warn());
     (0..3).for_each(|number| books.put(&record(number)));
     drop(books);
     assert_eq!(told.all().last().unwrap(), "3 usage records are lost: the disk is full");
@@ -181,7 +181,7 @@ fn what_cannot_be_written_in_the_end_is_told_as_lost() {
 fn a_sink_that_hangs_holds_nobody_up_and_takes_no_more_than_its_place() {
     let (sink, told) = (Stubborn::default(), Told::default());
     sink.hang(true);
-    let books = Books::new(sink.clone(), told.warn());
+    let books = Books::new(Box::new(sink.clone()), told.warn());
     let one = record(0);
     (0..CAPACITY * 3).for_each(|_| books.put(&one));
     assert!(books.shared.lock().waiting.len() <= CAPACITY);

@@ -6,14 +6,31 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::{Inner, Prepared};
+use crate::accounting::jsonl::Jsonl;
+use crate::accounting::{Books, Sink};
+use crate::config::{Accounting, Lines};
 use crate::driver::{Book, Closing};
 use crate::error::ErrorKind;
+use crate::observe::Notices;
 use crate::types::{AttemptRecord, CallRecord, Outcome};
+
+/// The ways to where a configuration has records kept.
+pub(super) fn of(accounting: &Accounting, notices: &Arc<Notices>) -> Vec<Books> {
+    let mut books = Vec::new();
+    let mut keep = |sink: Box<dyn Sink>| {
+        let notices = Arc::clone(notices);
+        books.push(Books::new(sink, move |topic, message| notices.tell(topic, message)));
+    };
+    if let Some(Lines { path, max_bytes, keep: files }) = &accounting.jsonl {
+        keep(Box::new(Jsonl::new(path.clone(), *max_bytes, *files)));
+    }
+    books
+}
 
 impl Inner {
     /// Whether anybody keeps books.
     fn keeps_books(&self) -> bool {
-        self.books.is_some() || self.watchers.want(crate::types::Happening::CallEnded.level())
+        !self.books.is_empty() || self.watchers.want(crate::types::Happening::CallEnded.level())
     }
 
     /// What writes the call down when it has ended, however it ends.
@@ -86,9 +103,7 @@ impl Inner {
 
     fn write_down(&self, call: u64, record: CallRecord) {
         let record = Arc::new(record);
-        if let Some(books) = &self.books {
-            books.put(&record);
-        }
+        self.books.iter().for_each(|books| books.put(&record));
         super::watch::ended(&self.watchers, call, &record);
     }
 }
