@@ -66,15 +66,25 @@ impl Process {
 fn watch_forks() -> io::Result<()> {
     use std::sync::OnceLock;
 
+    extern "C" fn before() {
+        locum::fork::before();
+    }
+
+    extern "C" fn in_parent() {
+        locum::fork::after();
+    }
+
     /// Runs in the child between `fork` and its return, where little more than atomic stores is allowed.
     extern "C" fn in_child() {
+        locum::fork::after_in_child();
         PROCESS.store(ptr::null_mut(), Ordering::Release);
         GENERATION.fetch_add(1, Ordering::AcqRel);
     }
 
     static REGISTERED: OnceLock<libc::c_int> = OnceLock::new();
-    // SAFETY: `in_child` is async-signal-safe, does not unwind, and stays loaded: extension modules are never unloaded.
-    match REGISTERED.get_or_init(|| unsafe { libc::pthread_atfork(None, None, Some(in_child)) }) {
+    // SAFETY: all three do not unwind and stay loaded, since extension modules never are unloaded. `in_child` is async-signal-safe;
+    // the others run in a process that is whole.
+    match REGISTERED.get_or_init(|| unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) }) {
         0 => Ok(()),
         code => Err(io::Error::from_raw_os_error(*code)),
     }

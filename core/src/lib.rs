@@ -163,6 +163,8 @@
 //! | `testkit` | scripted providers on loopback |
 //! | `serve` | the OpenAI face over HTTP, on a socket or inside your own axum application |
 //! | `bpe` | counts the tokens of OpenAI's models exactly where a limit is near, instead of estimating them |
+//! | `sqlite` | `[accounting.sqlite]`: records of calls in SQLite files; SQLite itself is compiled in |
+//! | `postgres` | `[accounting.postgres]`: records of calls in a PostgreSQL database |
 //! | `cli` | the `locum` command: `cargo install locum --features cli` |
 //! | `schema` | generates the JSON Schema of the configuration (for work on Locum itself) |
 //!
@@ -197,6 +199,8 @@ mod tokens;
 pub mod transport;
 pub mod types;
 
+#[cfg(feature = "sqlite")]
+pub use accounting::fork;
 pub use config::Policy;
 pub use error::{Error, ErrorKind};
 pub use observe::EventQueue;

@@ -13,7 +13,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("catalog", &["types"]),
     ("accept", &["types"]),
     ("prompt", &["types"]),
-    ("config", &["accept", "catalog", "prompt", "types", "error"]),
+    ("config", &["accept", "accounting", "catalog", "prompt", "types", "error"]),
     ("tokens", &["ladder", "types"]),
     ("route", &["config", "tokens", "types", "error"]),
     ("ladder", &["types", "error"]),

@@ -2,10 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Sink;
+use super::{Sink, shown};
 use crate::types::CallRecord;
 
 /// A file of lines. Where it has become too long it makes room: `usage.jsonl` becomes `usage.jsonl.1`, that `.2`, and so on.
@@ -93,8 +93,4 @@ impl Sink for Jsonl {
         }
         self.append(&lines).map_err(|error| format!("{}: {error}", shown(&self.path)))
     }
-}
-
-fn shown(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
 }

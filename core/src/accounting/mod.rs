@@ -1,14 +1,24 @@
 //! The books: records of calls on their way to where they are kept. A sink never slows or fails a call: records wait in a queue
 //! that holds so many, a thread of its own writes them, and those that find no place are counted.
 
+#[cfg(feature = "sqlite")]
+pub mod fork;
 pub(crate) mod jsonl;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod quota;
 #[cfg(feature = "cli")]
 pub(crate) mod report;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use serde_json::Value;
 
 use crate::types::CallRecord;
 
@@ -28,6 +38,33 @@ pub(crate) trait Sink: Send {
     /// # Errors
     /// Says why nothing could be written.
     fn write(&mut self, records: &[Arc<CallRecord>]) -> Result<(), String>;
+}
+
+/// Records as one array of JSON. Databases take no NUL in a text.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn together(records: &[Arc<CallRecord>]) -> String {
+    fn clean(value: &mut Value) {
+        match value {
+            Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
+            Value::Array(values) => values.iter_mut().for_each(clean),
+            Value::Object(map) => map.values_mut().for_each(clean),
+            _ => {}
+        }
+    }
+    let mut records: Value = records.iter().map(|record| record.to_value()).collect();
+    clean(&mut records);
+    records.to_string()
+}
+
+/// Tables of a shape that is not known here.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn newer(theirs: usize, known: usize) -> String {
+    format!("its tables are of version {theirs}, made by a newer Locum; this one knows version {known}")
+}
+
+/// A path as it is shown.
+fn shown(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
 }
 
 /// The way to one sink.
@@ -188,6 +225,10 @@ fn settle(shared: &Shared, batch: &mut Vec<Arc<CallRecord>>, lost: bool) {
     shared.done.notify_all();
 }
 
+#[cfg(all(test, feature = "sqlite"))]
+mod ledger_tests;
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+mod postgres_tests;
 #[cfg(test)]
 mod quota_tests;
 #[cfg(test)]

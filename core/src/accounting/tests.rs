@@ -11,7 +11,7 @@ use super::jsonl::Jsonl;
 use super::*;
 use crate::types::Outcome;
 
-fn record(number: usize) -> Arc<CallRecord> {
+pub(super) fn record(number: usize) -> Arc<CallRecord> {
     Arc::new(CallRecord {
         id: format!("{number:032x}"),
         at: Duration::from_secs(1),
@@ -74,10 +74,10 @@ impl Sink for Stubborn {
     }
 }
 
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("locum-books-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)

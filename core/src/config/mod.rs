@@ -21,7 +21,7 @@ mod validate;
 mod words;
 
 pub use policy::{
-    Accounting, Auth, Credential, Format, Key, Lines, Model, Policy, Provider, Serve, Sharing, Task, Token,
+    Auth, Credential, Format, Key, Model, Policy, Provider, Serve, Sharing, Task, Token,
 };
 #[cfg(feature = "cli")]
 pub(crate) use presets::{PRESETS, find as find_preset};

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::accept::Accept;
 use crate::prompt::Prompt;
 use crate::types::{
-    Breaker, Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Params, Price, Quota, Secret, Sticky,
+    Accounting, Breaker, Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Params, Price, Quota, Secret, Sticky,
     Strict, Upstream,
 };
 
@@ -65,42 +65,7 @@ pub struct Policy {
     pub breaker: Breaker,
     /// How much calls may use in a time.
     pub quotas: Vec<Quota>,
-    /// Where records of calls go.
-    pub accounting: Accounting,
     /// How the OpenAI face is served over HTTP.
-    pub serve: Serve,
-    /// Things that are allowed but worth a look, one sentence each.
-    pub lints: Vec<String>,
-}
-
-/// Who shares what is learned of the health of candidates: cooldowns, breakers, budgets, measured times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
-    /// All routers of the process.
-    Process,
-    /// This router alone, with its clones.
-    Router,
-}
-
-/// Where records of calls go.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Accounting {
-    /// A file with a line of JSON for each.
-    pub jsonl: Option<Lines>,
-}
-
-/// A file of lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lines {
-    /// Where it is.
-    pub path: PathBuf,
-    /// The length in bytes from which on a new one is begun.
-    pub max_bytes: u64,
-    /// How many older ones are kept.
-    pub keep: u32,
-}
-
-/// How the OpenAI face is served over HTTP.
 #[derive(Debug, Clone)]
 pub struct Serve {
     /// Where `locum serve` listens.

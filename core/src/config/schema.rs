@@ -81,6 +81,28 @@ pub(super) struct QuotaConfig {
 pub(super) struct AccountingConfig {
     /// A file with a line of JSON for each call. Default: none.
     pub(super) jsonl: Option<JsonlConfig>,
+    /// Tables of calls and attempts in an SQLite file. Default: none.
+    pub(super) sqlite: Option<SqliteConfig>,
+    /// Tables of calls and attempts in a PostgreSQL database. Default: none.
+    pub(super) postgres: Option<PostgresConfig>,
+}
+
+/// Tables of calls and attempts in an SQLite file.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct SqliteConfig {
+    /// The file: `usage.db` (relative to this file).
+    pub(super) path: String,
+}
+
+/// Tables of calls and attempts in a PostgreSQL database.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct PostgresConfig {
+    /// Where it is: `env:DATABASE_URL` or `file:PATH`, which hold `postgres://user:password@host/database`.
+    pub(super) url: String,
 }
 
 /// A file with a line of JSON for each call.

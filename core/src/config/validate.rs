@@ -1,6 +1,7 @@
 //! A well-shaped configuration → the policy: names, references and what hangs together.
 
 mod accept;
+mod accounting;
 mod hand_over;
 mod prompt;
 mod task;
@@ -10,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::defaults;
-use super::policy::{Accounting, Api, Format, Lines, Model, Policy, Provider, Task};
+use super::policy::{Api, Format, Model, Policy, Provider, Task};
 use super::problem::{Findings, Places, join};
 use super::provider::{Builder, implicit};
-use super::schema::{BreakerConfig, ConfigFile, JsonlConfig, ModelConfig, QuotaConfig};
+use super::schema::{BreakerConfig, ConfigFile, ModelConfig, QuotaConfig};
 use super::secret::Sources;
 use super::{lint, presets};
 use crate::catalog;
@@ -62,9 +63,7 @@ pub(super) fn policy(
         check.name("quotas", &name, false);
         quotas.push(check.quota(&name, quota, &tasks));
     }
-    let accounting = Accounting {
-        jsonl: config.accounting.and_then(|accounting| accounting.jsonl).and_then(|jsonl| check.lines(&jsonl)),
-    };
+    let accounting = check.accounting(config.accounting.unwrap_or_default(), is_file, lints);
     let serve =
         Builder { sources, places, problems: check.problems, lints, is_file }.serve(config.serve.unwrap_or_default());
     let policy = Policy {
@@ -172,24 +171,6 @@ impl Check<'_> {
             per: config.per.into(),
             on_exceeded: config.on_exceeded.map_or(defaults::ON_EXCEEDED, Into::into),
         }
-    }
-
-    fn lines(&mut self, config: &JsonlConfig) -> Option<Lines> {
-        let place = "accounting.jsonl.path";
-        let path = self.sources.path(&config.path);
-        if config.path.trim().is_empty() || path.is_dir() {
-            self.problem(place, "must name a file");
-            return None;
-        }
-        if !path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()) {
-            self.problem(place, "its folder is not there");
-            return None;
-        }
-        Some(Lines {
-            path,
-            max_bytes: config.max_bytes.unwrap_or(defaults::MAX_LINES_BYTES),
-            keep: config.keep.unwrap_or(defaults::KEPT_FILES),
-        })
     }
 
     fn model(&mut self, alias: &str, config: ModelConfig) -> Option<Model> {

@@ -7,12 +7,15 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::{Inner, Prepared};
 use crate::accounting::jsonl::Jsonl;
+#[cfg(feature = "postgres")]
+use crate::accounting::postgres::{Address, Postgres};
+#[cfg(feature = "sqlite")]
+use crate::accounting::sqlite::Sqlite;
 use crate::accounting::{Books, Sink};
-use crate::config::{Accounting, Lines};
 use crate::driver::{Book, Closing};
 use crate::error::ErrorKind;
 use crate::observe::Notices;
-use crate::types::{AttemptRecord, CallRecord, Outcome};
+use crate::types::{Accounting, AttemptRecord, CallRecord, Lines, Outcome};
 
 /// The ways to where a configuration has records kept.
 pub(super) fn of(accounting: &Accounting, notices: &Arc<Notices>) -> Vec<Books> {
@@ -23,6 +26,14 @@ pub(super) fn of(accounting: &Accounting, notices: &Arc<Notices>) -> Vec<Books> 
     };
     if let Some(Lines { path, max_bytes, keep: files }) = &accounting.jsonl {
         keep(Box::new(Jsonl::new(path.clone(), *max_bytes, *files)));
+    }
+    #[cfg(feature = "sqlite")]
+    if let Some(path) = &accounting.sqlite {
+        keep(Box::new(Sqlite::new(path.clone())));
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(Ok(address)) = accounting.postgres.as_ref().map(Address::new) {
+        keep(Box::new(Postgres::new(address)));
     }
     books
 }

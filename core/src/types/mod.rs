@@ -3,6 +3,7 @@
 //! Nothing here decides or performs anything; every other module may use these types.
 
 pub(crate) mod attempt;
+mod accounting;
 mod call;
 mod call_record;
 mod cause;
@@ -25,6 +26,7 @@ mod secret;
 pub(crate) mod time;
 
 #[cfg(feature = "cli")]
+pub use accounting::{Accounting, Lines};
 pub(crate) use attempt::columns;
 pub use attempt::{Attempt, Next, Outcome};
 pub use call::{Amend, Feature, Params, Request};

@@ -1,0 +1,51 @@
+CREATE TABLE locum_calls (
+    id text PRIMARY KEY,
+    at_ms double precision NOT NULL,
+    at timestamptz GENERATED ALWAYS AS (to_timestamp(at_ms / 1000)) STORED,
+    task text NOT NULL,
+    handed_to text,
+    customer text,
+    metadata jsonb NOT NULL,
+    stream boolean NOT NULL,
+    outcome text NOT NULL,
+    kind text,
+    subkind text,
+    model text,
+    fallback_used boolean NOT NULL,
+    latency_ms double precision NOT NULL,
+    first_token_ms double precision,
+    cost double precision,
+    cost_is_estimate boolean NOT NULL
+);
+
+CREATE INDEX locum_calls_at ON locum_calls (at_ms);
+
+CREATE TABLE locum_attempts (
+    call_id text NOT NULL REFERENCES locum_calls (id) ON DELETE CASCADE,
+    number integer NOT NULL,
+    model text NOT NULL,
+    provider text NOT NULL,
+    depth integer NOT NULL,
+    "key" integer,
+    outcome text NOT NULL,
+    kind text,
+    subkind text,
+    reason text,
+    status integer,
+    provider_code text,
+    request_id text,
+    started_ms double precision NOT NULL,
+    latency_ms double precision NOT NULL,
+    first_token_ms double precision,
+    input_tokens bigint,
+    cached_input_tokens bigint,
+    cache_write_tokens bigint,
+    output_tokens bigint,
+    reasoning_tokens bigint,
+    usage_is_estimate boolean NOT NULL,
+    cost double precision,
+    cost_is_estimate boolean NOT NULL,
+    next text,
+    next_reason text,
+    PRIMARY KEY (call_id, number)
+);

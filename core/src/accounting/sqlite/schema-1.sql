@@ -1,0 +1,51 @@
+CREATE TABLE locum_calls (
+    id TEXT PRIMARY KEY,
+    at_ms REAL NOT NULL,
+    at TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000, 'unixepoch')),
+    task TEXT NOT NULL,
+    handed_to TEXT,
+    customer TEXT,
+    metadata TEXT NOT NULL,
+    stream INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    kind TEXT,
+    subkind TEXT,
+    model TEXT,
+    fallback_used INTEGER NOT NULL,
+    latency_ms REAL NOT NULL,
+    first_token_ms REAL,
+    cost REAL,
+    cost_is_estimate INTEGER NOT NULL
+);
+
+CREATE INDEX locum_calls_at ON locum_calls (at_ms);
+
+CREATE TABLE locum_attempts (
+    call_id TEXT NOT NULL REFERENCES locum_calls (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    depth INTEGER NOT NULL,
+    "key" INTEGER,
+    outcome TEXT NOT NULL,
+    kind TEXT,
+    subkind TEXT,
+    reason TEXT,
+    status INTEGER,
+    provider_code TEXT,
+    request_id TEXT,
+    started_ms REAL NOT NULL,
+    latency_ms REAL NOT NULL,
+    first_token_ms REAL,
+    input_tokens INTEGER,
+    cached_input_tokens INTEGER,
+    cache_write_tokens INTEGER,
+    output_tokens INTEGER,
+    reasoning_tokens INTEGER,
+    usage_is_estimate INTEGER NOT NULL,
+    cost REAL,
+    cost_is_estimate INTEGER NOT NULL,
+    next TEXT,
+    next_reason TEXT,
+    PRIMARY KEY (call_id, number)
+);

@@ -1,0 +1,44 @@
+//! Where records of calls are kept.
+
+use std::path::PathBuf;
+
+use super::secret::Secret;
+
+/// Where records of calls go.
+    pub accounting: Accounting,
+    /// How the OpenAI face is served over HTTP.
+    pub serve: Serve,
+    /// Things that are allowed but worth a look, one sentence each.
+    pub lints: Vec<String>,
+}
+
+/// Who shares what is learned of the health of candidates: cooldowns, breakers, budgets, measured times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// All routers of the process.
+    Process,
+    /// This router alone, with its clones.
+    Router,
+}
+
+/// Where records of calls go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounting {
+    /// A file with a line of JSON for each.
+    pub jsonl: Option<Lines>,
+    /// An SQLite file with tables of them.
+    pub sqlite: Option<PathBuf>,
+    /// The address of a PostgreSQL database with tables of them.
+    pub postgres: Option<Secret>,
+}
+
+/// A file of lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The length in bytes from which on a new one is begun.
+    pub max_bytes: u64,
+    /// How many older ones are kept.
+    pub keep: u32,
+}
