@@ -2,8 +2,8 @@
 //! that holds so many, a thread of its own writes them, and those that find no place are counted.
 
 pub(crate) mod jsonl;
+pub(crate) mod ledger;
 pub(crate) mod quota;
-#[cfg(feature = "cli")]
 pub(crate) mod report;
 
 use std::collections::VecDeque;

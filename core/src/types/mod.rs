@@ -23,9 +23,8 @@ mod reply;
 mod router_event;
 mod secret;
 pub(crate) mod time;
+mod usage_report;
 
-#[cfg(feature = "cli")]
-pub(crate) use attempt::columns;
 pub use attempt::{Attempt, Next, Outcome};
 pub use call::{Amend, Feature, Params, Request};
 pub use call_record::{AttemptRecord, CallRecord};
@@ -45,3 +44,5 @@ pub use quota::{OnExceeded, Period, Quota};
 pub use reply::Reply;
 pub use router_event::{Happening, Level, RouterEvent};
 pub use secret::Secret;
+pub(crate) use usage_report::Days;
+pub use usage_report::{UsageBy, UsageReport, UsageRow};
