@@ -20,7 +20,8 @@ async function prepared(t, script) {
 }
 
 test('flushed records are in the file', async (t) => {
-  const { path, given } = await prepared(t, { a: [{ status: 503 }, { answer: 'Hello' }] })
+  const stalls = { answer: 'Hello', stream: { stall_after: 1 } }
+  const { path, given } = await prepared(t, { a: [{ status: 503 }], b: [{ answer: 'Hello' }, stalls] })
   const router = new Router({ ...given, state: 'router' })
   assert.equal(router.flush(), true)
   await router.complete('support_chat', 'A secret', { customer: 'acme' })

@@ -112,6 +112,16 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Knowing what calls did and cost
+//!
+//! Where `[accounting]` keeps records, [`Router::usage`] adds them up by task, customer, day, model or provider:
+//!
+//! ```no_run
+//! # fn usage(router: locum::Router) -> Result<(), locum::Error> {
+//! print!("{}", router.usage(locum::UsageBy::Customer, Some("2026-11-01"), None)?);
+//! # Ok(()) }
+//! ```
+//!
 //! # Under a client of OpenAI's API
 //!
 //! [`Router::handle`] answers requests to OpenAI's API (chat completions, responses, models) with calls of tasks: in a web
