@@ -5,7 +5,7 @@
 //! JavaScript value.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,10 +17,11 @@ use napi::{Env, Status, sys};
 use napi_derive::napi;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
 use crate::events::Events;
 use crate::exchange::{ExchangeHandle, turn};
-use crate::router::{Request, RouterHandle, Settlement};
+use crate::router::{Request, RouterHandle, Settlement, parse};
 use crate::runtime::runtime;
 use crate::stream::{StreamHandle, batch};
 
@@ -111,6 +112,13 @@ impl Mailbox {
     pub fn advance(&mut self, env: &Env, exchange: &ExchangeHandle, ticket: u32) -> napi::Result<()> {
         let (router, state) = (exchange.router.clone(), Arc::clone(&exchange.state));
         self.start(env, ticket, router.clone(), move |cancelled| turn(router, state, cancelled))
+    }
+
+    /// Reads what calls did and cost. `options` is `{by, since, until}` as JSON.
+    #[napi]
+    pub fn usage(&mut self, env: &Env, router: &RouterHandle, ticket: u32, options: String) -> napi::Result<()> {
+        let router = router.inner.clone();
+        self.start(env, ticket, router.clone(), move |_| usage(router, options))
     }
 
     /// Cancels a call, a batch or a turn; its result still comes. Nothing happens if it has come already.
@@ -212,6 +220,15 @@ async fn call(router: Router, request: String, cancelled: oneshot::Receiver<()>)
         Err(error) => json!({"error": error.to_value()}),
     };
     (envelope, Some(result))
+}
+
+async fn usage(router: Router, options: String) -> Brought {
+    let read = move || parse("options", &options).and_then(|options| router.usage_value(options));
+    let envelope = match spawn_blocking(read).await.unwrap_or_else(|failed| resume_unwind(failed.into_panic())) {
+        Ok(report) => json!({"usage": report.to_value()}),
+        Err(error) => json!({"error": error.to_value()}),
+    };
+    (envelope, None)
 }
 
 /// `brought` is none after a panic.

@@ -1,11 +1,11 @@
 // Records of calls in a file, and that they are there when a process ends.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { Router } from 'locum'
+import { ConfigError, InvalidRequestError, Router } from 'locum'
 
 import { config, run, start } from './support.mjs'
 
@@ -20,7 +20,8 @@ async function prepared(t, script) {
 }
 
 test('flushed records are in the file', async (t) => {
-  const { path, given } = await prepared(t, { a: [{ status: 503 }, { answer: 'Hello' }] })
+  const stalls = { answer: 'Hello', stream: { stall_after: 1 } }
+  const { path, given } = await prepared(t, { a: [{ status: 503 }], b: [{ answer: 'Hello' }, stalls] })
   const router = new Router({ ...given, state: 'router' })
   assert.equal(router.flush(), true)
   await router.complete('support_chat', 'A secret', { customer: 'acme' })
@@ -49,3 +50,20 @@ for (const [name, rest, code, signal] of [
     assert.equal(lines(path).length, 1)
   })
 }
+
+test('usage is a report of what is kept', async (t) => {
+  const { path, given } = await prepared(t, { a: [{ answer: 'Hello' }] })
+  const router = new Router({ ...given, state: 'router' })
+  await Promise.all(Array.from({ length: 20 }, () => router.complete('support_chat', 'Hi', { customer: 'acme' })))
+  const report = await router.usage({ by: 'customer' })
+  assert.deepEqual([report.by, report.counted, report.warnings], ['customer', 'calls', []])
+  assert.match(report.pricesDate, /^20\d\d-\d\d-\d\d$/)
+  assert.deepEqual(report.rows.map((row) => [row.name, row.count, row.successRate]), [['acme', 20, 1]])
+  assert.equal(report.total.latencyMsP95 >= report.total.latencyMsP50, true)
+  appendFileSync(path, '{}\n')
+  assert.deepEqual((await router.usage()).warnings, [`${path}:21: is no record`])
+  await assert.rejects(router.usage({ since: 'yesterday' }), InvalidRequestError)
+  await assert.rejects(router.usage({ since: new Map() }), InvalidRequestError)
+  await assert.rejects(router.usage('model'), InvalidRequestError)
+  await assert.rejects(new Router({ ...given, accounting: {} }).usage(), ConfigError)
+})

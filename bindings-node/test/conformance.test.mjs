@@ -1,6 +1,7 @@
 // The shared scenarios (core/tests/conformance/README.md), through the public API.
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { inspect } from 'node:util'
@@ -32,7 +33,7 @@ async function play(scenario, t) {
   const mock = await Mock.start({ ...Object.fromEntries(names.map((name) => [name, []])), ...scenario.upstream })
   t.after(() => mock.close())
   const keys = names.map((name) => `sk-conformance-${name}-do-not-print`)
-  const config = structuredClone(scenario.config)
+  const config = placed(scenario.config, t)
   names.forEach((name, i) => {
     const key = 'api_keys' in providers[name] || 'auth' in providers[name] ? {} : { api_key: keys[i] }
     config.providers[name] = { base_url: mock.url(name), ...key, ...providers[name] }
@@ -58,6 +59,15 @@ async function play(scenario, t) {
   printed.push(JSON.stringify(mock.log()))
   const all = [...keys, ...names.flatMap((name) => providers[name].api_keys ?? [])]
   for (const key of all) assert.ok(!printed.join('\n').includes(key), `a key was printed:\n${printed.join('\n')}`)
+}
+
+/** A copy of the configuration, with the name of a folder of its own where `{folder}` stands. */
+function placed(config, t) {
+  const text = JSON.stringify(config)
+  if (!text.includes('{folder}')) return JSON.parse(text)
+  const folder = mkdtempSync(join(tmpdir(), 'locum-conformance-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  return JSON.parse(text.replaceAll('{folder}', () => JSON.stringify(folder).slice(1, -1)))
 }
 
 /** Callbacks that give one credential after the other, and go on with the last. */
@@ -108,6 +118,10 @@ async function turn(router, mock, call, path, told, printed) {
     explain(router, call, path, printed)
     return []
   }
+  if (call.usage) {
+    await report(router, call, path, printed)
+    return []
+  }
   let replies = []
   for (let i = 0; i < (call.times ?? 1); i++) {
     const copies = Array.from({ length: call.at_once ?? 1 }, () => make(router, call, path, printed))
@@ -148,6 +162,21 @@ function explain(router, call, path, printed) {
   printed.push(inspect(explanation, { depth: 9 }))
   assert.ok(call.expect.explanation !== undefined, `${path}: explained unexpectedly`)
   match(explanation, call.expect.explanation, `${path}.explanation`)
+}
+
+async function report(router, call, path, printed) {
+  let made
+  try {
+    made = await router.usage(call.usage)
+  } catch (error) {
+    if (!(error instanceof LocumError)) throw error
+    printed.push(inspect(error))
+    match(error, call.expect.error, `${path}.error`)
+    return
+  }
+  printed.push(inspect(made, { depth: 9 }))
+  assert.ok(call.expect.report !== undefined, `${path}: reported unexpectedly`)
+  match(made, call.expect.report, `${path}.report`)
 }
 
 function fits(actual, expected) {

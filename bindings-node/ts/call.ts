@@ -39,6 +39,16 @@ function requestText(task: string, messages: unknown, options: object): string {
   }
 }
 
+/** Options that go with no call, as JSON. */
+export function writeOptions(options: unknown): string {
+  try {
+    return options == null ? 'null' : write(options as object)
+  } catch (error) {
+    if (!(error instanceof Unwritable)) throw error
+    throw invalid('', error.place || 'options', error.problem, error.cause)
+  }
+}
+
 function invalid(task: string, place: string, problem: string, cause?: unknown): InvalidRequestError {
   const message = `${task && `${task}: `}invalid_request: ${place}: ${problem}`
   return new InvalidRequestError({ kind: 'invalid_request', message, task: task || null }, { cause })

@@ -14,6 +14,8 @@ import type {
   RouterEvent,
   StreamEvent,
   Usage,
+  UsageReport,
+  UsageRow,
 } from './types.js'
 
 /** An object as the core wrote it. Its shape is proven by the tests, not by the compiler. */
@@ -158,5 +160,38 @@ export function explanation(wire: Wire): Explanation {
       maxCost: candidate.max_cost,
     })),
     warnings: wire.warnings,
+  }
+}
+
+export function usageReport(wire: Wire): UsageReport {
+  return {
+    by: wire.by,
+    counted: wire.counted,
+    pricesDate: wire.prices_date,
+    rows: (wire.rows as Wire[]).map(usageRow),
+    total: usageRow(wire.total),
+    warnings: wire.warnings,
+  }
+}
+
+function usageRow(wire: Wire): UsageRow {
+  return {
+    name: wire.name,
+    count: wire.count,
+    ok: wire.ok,
+    successRate: wire.success_rate,
+    fallbacks: wire.fallbacks,
+    fallbackRate: wire.fallback_rate,
+    inputTokens: wire.input_tokens,
+    cachedInputTokens: wire.cached_input_tokens,
+    outputTokens: wire.output_tokens,
+    reasoningTokens: wire.reasoning_tokens,
+    costUsd: wire.cost_usd,
+    unpricedAttempts: wire.unpriced_attempts,
+    estimatedAttempts: wire.estimated_attempts,
+    latencyMsP50: wire.latency_ms_p50,
+    latencyMsP95: wire.latency_ms_p95,
+    firstTokenMsP50: wire.first_token_ms_p50,
+    firstTokenMsP95: wire.first_token_ms_p95,
   }
 }

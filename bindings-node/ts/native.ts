@@ -48,6 +48,7 @@ interface Mailbox {
   complete(router: RouterHandle, ticket: number, request: string): void
   read(stream: StreamHandle, ticket: number): void
   advance(exchange: ExchangeHandle, ticket: number): void
+  usage(router: RouterHandle, ticket: number, options: string): void
   cancel(ticket: number): void
   watch(router: RouterHandle): EventsHandle
   drain(): [ticket: number, envelope: string, settlement: Settlement | null][]
@@ -75,7 +76,7 @@ interface Addon {
 
 /**
  * What a call, a batch or a turn brought. `envelope` is JSON: `{reply}`, `{error}` or `{bug}`; of a stream, also `items` and
- * `closed`; of an exchange `{status, headers}`, with `body` where that is whole, then `{page}` by `{page}` to a null; and
+ * `closed`; of a report `{usage}`; of an exchange `{status, headers}`, with `body` where that is whole, then `{page}` by `{page}` to a null; and
  * `notices` if there are any.
  */
 export interface Letter {
@@ -129,6 +130,11 @@ export async function send(router: RouterHandle, request: string, signal: AbortS
 interface Posted {
   letter: Promise<Letter>
   cancel: () => void
+}
+
+/** Reads what calls did and cost. */
+export async function readUsage(router: RouterHandle, options: string): Promise<Letter> {
+  return await post((ticket) => mailbox.usage(router, ticket, options)).letter
 }
 
 /** Asks a stream for its next batch. After `cancel` it comes at once. */

@@ -1,14 +1,14 @@
 /** Routers: calls go to the core, and what comes back is a reply, a stream, or is thrown. */
 import { fileURLToPath } from 'node:url'
 
-import { aborted, ask, warn } from './call.js'
+import { aborted, ask, warn, writeOptions } from './call.js'
 import { asking } from './credentials.js'
 import { ConfigError, errorOf } from './errors.js'
 import { Watcher } from './events.js'
 import { exchange } from './fetch.js'
-import { explanation, health, type Wire } from './fields.js'
+import { explanation, health, usageReport, type Wire } from './fields.js'
 import { Unwritable, write } from './json.js'
-import { type Letter, type RouterHandle, addon, send } from './native.js'
+import { type Letter, type RouterHandle, addon, readUsage, send } from './native.js'
 import { Reply } from './reply.js'
 import { Source } from './source.js'
 import { Stream } from './stream.js'
@@ -23,6 +23,8 @@ import type {
   RouterEvent,
   RouterOptions,
   StreamOptions,
+  UsageOptions,
+  UsageReport,
 } from './types.js'
 
 /** A router of the core on its way into a `Router`. */
@@ -162,6 +164,22 @@ export class Router {
    */
   flush(timeoutMs?: number | null): boolean {
     return this.#handle.flush(timeoutMs ?? null)
+  }
+
+  /**
+   * What calls did and cost, as rows: the report of `locum report`. It reads the records that `accounting` keeps, those of other
+   * processes too, after those that wait are written, and does so on another thread.
+   *
+   * @throws {InvalidRequestError} what is no day, or nothing that rows are made by
+   * @throws {ConfigError} where no records are kept, or those that are cannot be read
+   */
+  async usage(options?: UsageOptions | null): Promise<UsageReport> {
+    const { envelope } = await readUsage(this.#handle, writeOptions(options))
+    const { usage, error, bug, notices } = JSON.parse(envelope) as Wire
+    warn(notices)
+    if (error) throw errorOf(error)
+    if (bug) throw new Error(bug)
+    return usageReport(usage)
   }
 
   /**

@@ -579,3 +579,60 @@ export interface Explanation {
   candidates: Prospect[]
   warnings: string[]
 }
+
+/** What the rows of a report are made by. */
+export type UsageBy = 'task' | 'customer' | 'day' | 'model' | 'provider'
+
+/** Which calls a report is about, and how. */
+export interface UsageOptions {
+  /** What rows are made by; `task` where it is not given. By `model` and `provider` they count attempts, else calls. */
+  by?: UsageBy | null
+  /** Calls that began on this day (`2026-11-24`, UTC) or later. */
+  since?: string | null
+  /** Calls that began on this day or earlier. */
+  until?: string | null
+}
+
+/** Calls of one name, or attempts where rows are made by model or provider. */
+export interface UsageRow {
+  /** The task, the day, …; `(none)` for calls without a customer. */
+  name: string
+  count: number
+  /** Calls that were answered; attempts that brought the answer. */
+  ok: number
+  successRate: number | null
+  /** Those that a stand-in answered. */
+  fallbacks: number
+  fallbackRate: number | null
+  inputTokens: number
+  /** Part of `inputTokens`. */
+  cachedInputTokens: number
+  outputTokens: number
+  /** Part of `outputTokens`. */
+  reasoningTokens: number
+  /** For the attempts whose cost is known; null where none is. */
+  costUsd: number | null
+  /** Attempts that used tokens whose price nobody knows. */
+  unpricedAttempts: number
+  /** Attempts whose tokens or cost are estimates. */
+  estimatedAttempts: number
+  /** Of those that were answered, within one per cent; so are the others. */
+  latencyMsP50: number | null
+  latencyMsP95: number | null
+  firstTokenMsP50: number | null
+  firstTokenMsP95: number | null
+}
+
+/** What calls did and cost. */
+export interface UsageReport {
+  by: UsageBy
+  /** What the rows count. */
+  counted: 'calls' | 'attempts'
+  /** The day of the built-in price table. What models cost may have changed since. */
+  pricesDate: string
+  /** In the order of their names. */
+  rows: UsageRow[]
+  total: UsageRow
+  /** What is missing in it, and why. */
+  warnings: string[]
+}

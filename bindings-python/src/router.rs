@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::mem;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -280,6 +281,19 @@ impl Router {
         let desk = lock(&self.live).get().cloned();
         let patience = patience_ms.map(|ms| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default());
         desk.is_none_or(|desk| py.detach(|| desk.router.flush(patience)))
+    }
+
+    /// What calls did and cost, as plain data. It is read on a thread of the runtime, so that Ctrl-C ends the waiting for it.
+    fn usage<'py>(slf: &Bound<'py, Self>, options: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let options = convert::to_options(options).map_err(|trouble| errors::invalid_request(py, "", "", trouble))?;
+        let desk = Self::desk(slf)?;
+        let (router, process) = (desk.router.clone(), Process::current()?);
+        let reading = process.handle().spawn_blocking(move || router.usage_value(options));
+        let read = wait(py, &desk, process.handle(), reading)?;
+        let report = read.unwrap_or_else(|failed| resume_unwind(failed.into_panic()));
+        let report = report.map_err(|error| errors::exception(py, &error))?;
+        convert::to_python(py, &report.to_value())
     }
 
     /// Adds a listener of events; the number to take it back by.

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import config, run_python
 
-from locum import QuotaExceeded, Router
+from locum import ConfigError, InvalidRequest, QuotaExceeded, Router
 from locum.testing import Mock
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from locum import UsageReport
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -136,3 +138,43 @@ def test_of_a_hundred_calls_at_once_as_many_pass_as_the_quota_has() -> None:
     refused = [reply for reply in replies if isinstance(reply, QuotaExceeded)]
     assert len(refused) == 50
     assert all(error.retry_after_ms is not None and error.retry_after_ms > 0 for error in refused)
+
+
+def test_usage_is_a_report_of_what_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "usage.jsonl"
+
+    async def main(router: Router) -> UsageReport:
+        await asyncio.gather(*(router.complete("chat", "Hi", customer="acme") for _ in range(20)))
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0)
+
+        ticking = asyncio.create_task(tick())
+        report = await router.usage("customer")
+        ticking.cancel()
+        assert ticks > 1, "the loop went on"
+        return report
+
+    with Mock({"a": [{"answer": "Hello"}]}) as mock:
+        accounting = {"jsonl": {"path": str(path), "max_bytes": 4_000, "keep": 100}}
+        router = Router({**config(mock, "a"), "accounting": accounting})
+        report = asyncio.run(main(router))
+        assert len(list(tmp_path.iterdir())) > 1
+        assert (report.by, report.counted, report.warnings) == ("customer", "calls", [])
+        assert [(row.name, row.count, row.success_rate) for row in report.rows] == [("acme", 20, 1.0)]
+        assert report.total.cost_usd is None
+        with pytest.raises(AttributeError):
+            report.total.count = 0  # pyright: ignore[reportAttributeAccessIssue]
+        path.write_text("{}\n")
+        left = router.usage_sync()
+        assert left.warnings == [f"{path}:1: is no record"]
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(ConfigError, match="usage records cannot be read"):
+            router.usage_sync()
+        with pytest.raises(InvalidRequest, match="since: expected a day"):
+            asyncio.run(router.usage(since="yesterday"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import inspect
 import itertools
 import json
@@ -72,9 +71,10 @@ def check(actual: Any, test: str, wanted: Any, path: str) -> None:
     assert passed[test](), f"{path}: expected {test} {wanted!r}, found {actual!r}"
 
 
-def prepare(scenario: dict[str, Any], mock: Mock) -> tuple[dict[str, Any], list[str]]:
+def prepare(scenario: dict[str, Any], mock: Mock, folder: Path) -> tuple[dict[str, Any], list[str]]:
     """The configuration with addresses and keys, and the keys."""
-    configuration = copy.deepcopy(scenario["config"])
+    # The folder's name as it stands in JSON.
+    configuration = json.loads(json.dumps(scenario["config"]).replace("{folder}", json.dumps(str(folder))[1:-1]))
     keys: list[str] = []
     for name, provider in configuration["providers"].items():
         keys.append(f"sk-conformance-{name}-do-not-print")
@@ -276,10 +276,10 @@ def compare_log(mock: Mock, scenario: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario["name"])
-def test_scenario(scenario: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_scenario(scenario: dict[str, Any], caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     caplog.set_level(logging.DEBUG)
     with Mock(script(scenario)) as mock:
-        configuration, keys = prepare(scenario, mock)
+        configuration, keys = prepare(scenario, mock, tmp_path)
         credentials = callbacks(scenario, keys)
         if "config_error" in scenario:
             with pytest.raises(ConfigError) as refused:
@@ -310,6 +310,10 @@ def run_calls(scenario: dict[str, Any], router: Router, mock: Mock) -> str:
             told.clear()
             if call.get("explain"):
                 printed += compare_explanation(router, call)
+                answers.append(None)
+                continue
+            if "usage" in call:
+                printed += await compare_report(router, call)
                 answers.append(None)
                 continue
             replies: list[Reply | None] = []
@@ -372,6 +376,22 @@ def compare_explanation(router: Router, call: dict[str, Any]) -> str:
         return repr(error)
     matches(plain(explanation), call["expect"]["explanation"], "explanation")
     return repr(explanation)
+
+
+async def compare_report(router: Router, call: dict[str, Any]) -> str:
+    options: dict[str, Any] = call["usage"]
+    try:
+        if unknown := set(options) - set(inspect.signature(router.usage).parameters):
+            with pytest.raises(TypeError, match=unknown.pop()):
+                await router.usage(**options)
+            getattr(router, "_native").usage(options)
+        report = await router.usage(**options)
+    except LocumError as error:
+        matches(error_fields(error), call["expect"]["error"], "error")
+        return repr(error)
+    assert report == router.usage_sync(**options)
+    matches(plain(report), call["expect"]["report"], "report")
+    return repr(report)
 
 
 async def compare_after(

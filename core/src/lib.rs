@@ -112,6 +112,16 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Knowing what calls did and cost
+//!
+//! Where `[accounting]` keeps records, [`Router::usage`] adds them up by task, customer, day, model or provider:
+//!
+//! ```no_run
+//! # fn usage(router: locum::Router) -> Result<(), locum::Error> {
+//! print!("{}", router.usage(locum::UsageBy::Customer, Some("2026-11-01"), None)?);
+//! # Ok(()) }
+//! ```
+//!
 //! # Under a client of OpenAI's API
 //!
 //! [`Router::handle`] answers requests to OpenAI's API (chat completions, responses, models) with calls of tasks: in a web
@@ -208,5 +218,5 @@ pub use router::{Body, Builder, Call, EventStream, Router, TextStream};
 pub use types::{
     Attempt, AttemptRecord, CallRecord, CandidateHealth, Event, Explanation, Finish, FinishReason, Happening, Level,
     Message, Messages, Next, OnBreak, Options, Outcome, Reply, ResponseFormat, Role, RouterEvent, Secret, Tool,
-    ToolCall, ToolCallDelta, ToolChoice, Upstream, Usage,
+    ToolCall, ToolCallDelta, ToolChoice, Upstream, Usage, UsageBy, UsageReport, UsageRow,
 };

@@ -12,6 +12,7 @@ mod plan;
 mod quotas;
 mod seat;
 mod stream;
+mod usage;
 mod watch;
 
 use std::collections::HashMap;

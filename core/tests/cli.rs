@@ -5,6 +5,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
@@ -231,17 +232,17 @@ fn report_puts_together_what_calls_did_and_cost() {
     };
     let tasks = json(&[]);
     let row = &tasks["rows"][0];
-    assert_eq!((&tasks["counted"], &row["task"], &row["count"]), (&json!("calls"), &json!("t"), &json!(2)));
+    assert_eq!((&tasks["counted"], &row["name"], &row["count"]), (&json!("calls"), &json!("t"), &json!(2)));
     assert_eq!((&row["success_rate"], &row["fallback_rate"]), (&json!(1.0), &json!(0.5)));
     assert_eq!((&row["input_tokens"], &row["output_tokens"], &row["cost_usd"]), (&json!(400), &json!(60), &json!(0.4)));
     assert_eq!(row["unpriced_attempts"], 1, "nobody knows the price of the other model");
     assert!(row["latency_ms_p95"].as_f64().unwrap() >= row["latency_ms_p50"].as_f64().unwrap());
     let models = json(&["--by", "model"]);
-    let counts: Vec<_> = models["rows"].as_array().unwrap().iter().map(|row| (&row["model"], &row["count"])).collect();
+    let counts: Vec<_> = models["rows"].as_array().unwrap().iter().map(|row| (&row["name"], &row["count"])).collect();
     assert_eq!(counts, [(&json!("a/big"), &json!(2)), (&json!("a/other"), &json!(1))]);
     assert_eq!((&models["rows"][1]["cost_usd"], &models["total"]["count"]), (&json!(null), &json!(3)));
     let days = json(&["--by", "day"]);
-    let today = days["rows"][0]["day"].as_str().unwrap().to_owned();
+    let today = days["rows"][0]["name"].as_str().unwrap().to_owned();
     assert_eq!(json(&["--by", "day", "--since", &today, "--until", &today])["total"]["count"], 2);
     assert_eq!(json(&["--until", "2020-01-01"])["total"]["count"], 0);
     let (_, table, _) = run(&["report", &records, "--by", "model"]);
@@ -257,11 +258,80 @@ fn report_tells_what_is_no_record_and_goes_on() {
     let (code, table, problem) = run(&["report", &records]);
     assert_eq!(code, Some(1));
     assert!(problem.contains("broken.jsonl:1: is no record (2 such lines were left out)"), "{problem}");
-    assert!(table.lines().last().unwrap().starts_with("total"), "{table}");
+    assert!(table.lines().rev().nth(1).unwrap().starts_with("total"), "{table}");
+    assert!(table.lines().last().unwrap().starts_with("built-in prices of 20"), "{table}");
     let (code, _, problem) = run(&["report", "nowhere.jsonl"]);
     assert!(code == Some(1) && problem.starts_with("locum: nowhere.jsonl: "), "{problem}");
     let plain = config("no-records", "http://127.0.0.1:1/v1");
     let (code, _, problem) = run(&["report", "-c", &plain]);
     assert!(code == Some(1) && problem.contains("keeps no records"), "{problem}");
     assert_eq!(run(&["report", "--since", "yesterday", &records]).0, Some(2));
+}
+
+/// A record as it stands in the file, of a call that a stand-in without a known price answered.
+fn line(at_ms: u64, customer: &str, cost: Value) -> String {
+    let made = |model: &str, depth: u64, outcome: &str, usage: Value, cost: &Value| {
+        json!({"model": model, "provider": "a", "depth": depth, "outcome": outcome, "latency_ms": 900.0, "first_token_ms": null,
+            "usage": usage, "usage_is_estimate": false, "cost": cost, "cost_is_estimate": false})
+    };
+    let tokens = json!({"input": 1_500_000, "cached_input": 500_000, "cache_write": 0, "output": 70, "reasoning": 0});
+    let attempts = [made("a/big", 0, "failed", json!(null), &json!(null)), made("a/other", 1, "ok", tokens, &cost)];
+    json!({"at_ms": at_ms, "task": "t", "customer": customer, "outcome": "ok", "fallback_used": true, "latency_ms": 1234.0,
+        "first_token_ms": 55.0, "attempts": attempts})
+    .to_string()
+        + "\n"
+}
+
+#[test]
+fn the_page_carries_all_it_needs_and_does_no_harm() {
+    let evil = "</script><img src=x onerror=alert(1)>";
+    // The third day of three has a price, the second no call.
+    let lines = [line(0, evil, json!(null)), line(2 * 86_400_000, "{{ 7 * 7 }}", json!(0.25))].concat();
+    let (records, target) = (file("page.jsonl", &lines), file("page.html", ""));
+    let (code, stdout, stderr) = run(&["report", &records, "--format", "html", "--output", &target]);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", ""));
+    let page = std::fs::read_to_string(&target).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
+    // Nothing is loaded: by what is written there, and by what the page lets its browser do.
+    for loading in ["src=\"", "href=", "@import", "url(", "<link", "<iframe", "fetch(", "XMLHttpRequest", "import("] {
+        assert!(!page.contains(loading), "{loading}");
+    }
+    assert!(page.contains("default-src 'none'; script-src 'sha256-"));
+    assert!(!page.contains("unsafe-inline"));
+    // A name is text, wherever it stands.
+    assert!(!page.contains("<img") && page.contains("&lt;&#x2f;script&gt;&lt;img src=x onerror=alert(1)&gt;"));
+    assert!(page.contains("{{ 7 * 7 }}"));
+    assert_eq!((page.matches("<script").count(), page.matches("</script").count()), (3, 3));
+    // What it says.
+    let drawn = page.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
+    let drawn: Value = serde_json::from_str(drawn).unwrap();
+    assert_eq!(drawn["days"], json!([0, 86_400, 172_800]));
+    assert_eq!((&drawn["calls"], &drawn["cost"]), (&json!([1, 0, 1]), &json!([null, 0.0, 0.25])));
+    assert_eq!(
+        (&drawn["stand_ins"], &drawn["fresh"]),
+        (&json!([100.0, null, 100.0]), &json!([1_000_000, 0, 1_000_000]))
+    );
+    for said in
+        ["<dd>3.00 M</dd>", "<dd>$0.2500</dd>", "class=\"unknown\">unknown</td>", "<time>1970-01-03</time>", "100.0 %"]
+    {
+        assert!(page.contains(said), "{said}");
+    }
+    for table in ["task", "model", "provider", "customer", "day"] {
+        assert!(page.contains(&format!("<h2 id=\"by-{table}\">")), "{table}");
+    }
+    let (_, none, _) = run(&["report", &records, "--format", "html", "--since", "2026-01-01"]);
+    assert!(none.contains("<dt>Cost</dt><dd>unknown</dd>"));
+    let (code, _, problem) = run(&["report", &records, "--output", "/nowhere/at/all"]);
+    assert!(code == Some(1) && problem.starts_with("locum: /nowhere/at/all: "), "{problem}");
+}
+
+#[test]
+fn the_page_carries_the_charts_of_their_authors_unchanged() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/report/uplot");
+    let script = std::fs::read_to_string(folder.join("uPlot.iife.min.js")).unwrap();
+    assert!(script.starts_with("/*! https://github.com/leeoniya/uPlot (v1.6.32) */"));
+    let (_, page, _) = run(&["report", &file("none.jsonl", ""), "--format", "html"]);
+    assert!(page.contains(&script));
+    let notice = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../NOTICE")).unwrap();
+    assert!(notice.contains("uPlot 1.6.32"));
 }

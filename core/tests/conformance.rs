@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -72,7 +72,8 @@ fn scenarios() -> Vec<(String, Value)> {
 
 async fn run(scenario: &Value) -> Result<(), String> {
     let mut upstream = scenario["upstream"].clone();
-    let mut config = scenario["config"].clone();
+    let folder = Folder::new();
+    let mut config = folder.named_in(&scenario["config"]);
     for (name, _) in config["providers"].as_object().unwrap() {
         if upstream.get(name).is_none() {
             upstream[name] = json!([]);
@@ -130,6 +131,34 @@ fn gives(all: &[Value]) -> Credential {
 /// The token in what a callback gives, which nothing may print.
 fn token(given: &Value) -> Option<String> {
     given.as_str().or_else(|| given["token"].as_str()).map(str::to_owned)
+}
+
+/// A folder of a scenario's own, which ends with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        Self(std::env::temp_dir().join(format!("locum-conformance-{}-{number}", std::process::id())))
+    }
+
+    /// The configuration, with the folder's name where `{folder}` stands in a text. It is there where it is named.
+    fn named_in(&self, config: &Value) -> Value {
+        let text = config.to_string();
+        if !text.contains("{folder}") {
+            return config.clone();
+        }
+        fs::create_dir_all(&self.0).unwrap();
+        let name = json!(self.0.to_str().unwrap()).to_string();
+        serde_json::from_str(&text.replace("{folder}", name.trim_matches('"'))).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What the router has told so far.

@@ -57,6 +57,8 @@ from locum.types import (
     RouterEvent,
     ToolCall,
     Usage,
+    UsageReport,
+    UsageRow,
 )
 
 __all__ = [
@@ -104,6 +106,8 @@ __all__ = [
     "Unsupported",
     "Usage",
     "UsageEvent",
+    "UsageReport",
+    "UsageRow",
     "__version__",
     "complete",
     "complete_sync",

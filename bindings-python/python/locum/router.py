@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from locum import _core
 from locum.stream import Stream
-from locum.types import candidate_health, explanation
+from locum.types import candidate_health, explanation, usage_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from locum.types import CandidateHealth, CredentialCallback, Explanation, Messages, OnBreak, RouterEvent, Upstream
+    from locum.types import (
+        CandidateHealth,
+        CredentialCallback,
+        Explanation,
+        Messages,
+        OnBreak,
+        RouterEvent,
+        Upstream,
+        UsageBy,
+        UsageReport,
+    )
 
 __all__ = ["Config", "Router"]
 
@@ -356,6 +366,29 @@ class Router:
             Whether they are all written.
         """
         return self._native.flush(timeout_ms)
+
+    async def usage(self, by: UsageBy = "task", *, since: str | None = None, until: str | None = None) -> UsageReport:
+        """What calls did and cost, as rows: the report of ``locum report``.
+
+        It reads the records that ``[accounting]`` keeps, those of other processes too, after those that wait are
+        written. That is done on another thread, so the event loop goes on.
+
+        Args:
+            by: What rows are made by. By ``model`` and ``provider`` they count attempts, else calls.
+            since: Calls that began on this day (``2026-11-24``, UTC) or later.
+            until: Calls that began on this day or earlier.
+
+        Raises:
+            InvalidRequest: this is no day, or nothing that rows are made by.
+            ConfigError: no records are kept, or those that are cannot be read.
+        """
+        import asyncio  # It is there already where this runs; loading it would double the time of `import locum`.
+
+        return await asyncio.to_thread(self.usage_sync, by, since=since, until=until)
+
+    def usage_sync(self, by: UsageBy = "task", *, since: str | None = None, until: str | None = None) -> UsageReport:
+        """The same, on the caller's own thread."""
+        return usage_report(**self._native.usage({"by": by, "since": since, "until": until}))
 
     def on_event(self, listener: Callable[[RouterEvent], object]) -> Callable[[], None]:
         """Calls ``listener`` with everything that happens in this router's calls, until what is returned is called.

@@ -38,6 +38,9 @@ __all__ = [
     "ToolCall",
     "Upstream",
     "Usage",
+    "UsageBy",
+    "UsageReport",
+    "UsageRow",
 ]
 
 
@@ -448,6 +451,61 @@ class Explanation(NamedTuple):
     candidates: tuple[Prospect, ...]
     """In the order in which they would be asked."""
     warnings: list[str]
+
+
+UsageBy: TypeAlias = Literal["task", "customer", "day", "model", "provider"]
+"""What the rows of a report are made by."""
+
+
+class UsageRow(NamedTuple):
+    """Calls of one name, or attempts where rows are made by model or provider."""
+
+    name: str
+    """The task, the day, …; ``(none)`` for calls without a customer."""
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
+    ok: int
+    """Calls that were answered; attempts that brought the answer."""
+    success_rate: float | None
+    fallbacks: int
+    """Those that a stand-in answered."""
+    fallback_rate: float | None
+    input_tokens: int
+    cached_input_tokens: int
+    """Part of ``input_tokens``."""
+    output_tokens: int
+    reasoning_tokens: int
+    """Part of ``output_tokens``."""
+    cost_usd: float | None
+    """For the attempts whose cost is known; None where none is."""
+    unpriced_attempts: int
+    """Attempts that used tokens whose price nobody knows."""
+    estimated_attempts: int
+    """Attempts whose tokens or cost are estimates."""
+    latency_ms_p50: float | None
+    """Of those that were answered, within one per cent; so are the others."""
+    latency_ms_p95: float | None
+    first_token_ms_p50: float | None
+    first_token_ms_p95: float | None
+
+
+class UsageReport(NamedTuple):
+    """What calls did and cost."""
+
+    by: UsageBy
+    counted: Literal["calls", "attempts"]
+    """What the rows count."""
+    prices_date: str
+    """The day of the built-in price table. What models cost may have changed since."""
+    rows: tuple[UsageRow, ...]
+    """In the order of their names."""
+    total: UsageRow
+    warnings: list[str]
+    """What is missing in it, and why."""
+
+
+def usage_report(*, rows: Sequence[Mapping[str, Any]], total: Mapping[str, Any], **fields: Any) -> UsageReport:
+    """A report from the core's public field names."""
+    return UsageReport(rows=tuple(UsageRow(**row) for row in rows), total=UsageRow(**total), **fields)
 
 
 def router_event(fields: Mapping[str, Any]) -> RouterEvent:

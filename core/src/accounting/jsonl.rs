@@ -1,8 +1,8 @@
 //! Records as lines of JSON in a file, which several processes may share.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::{self, Read, Take, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Sink, shown};
@@ -65,12 +65,37 @@ impl Jsonl {
         true
     }
 
-    fn make_room(&self) -> io::Result<()> {
-        let numbered = |number: u32| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{number}"));
-            PathBuf::from(name)
+    /// The files with all their records, the older ones first, each as long as it is now. They are opened while nobody makes room,
+    /// so no record is missed and none comes twice.
+    pub(super) fn open(&self) -> Result<Vec<(PathBuf, Take<File>)>, String> {
+        let newest = loop {
+            let Some(newest) = opened(&self.path)? else {
+                break None;
+            };
+            // Where there are no locks, nobody has one either.
+            let _ = newest.lock_shared();
+            if self.is_it(&newest) {
+                break Some(newest);
+            }
         };
+        let mut files = Vec::new();
+        for path in (1..=self.keep).rev().map(|number| older(&self.path, number)) {
+            files.extend(opened(&path)?.map(|file| (path, file)));
+        }
+        files.extend(newest.map(|file| (self.path.clone(), file)));
+        let mut measured = Vec::new();
+        for (path, file) in files {
+            let metadata = file.metadata().map_err(|error| format!("{}: {error}", shown(&path)))?;
+            measured.push((path, file.take(metadata.len())));
+        }
+        if let Some((_, newest)) = measured.last() {
+            let _ = newest.get_ref().unlock();
+        }
+        Ok(measured)
+    }
+
+    fn make_room(&self) -> io::Result<()> {
+        let numbered = |number| older(&self.path, number);
         if self.keep == 0 {
             return fs::remove_file(&self.path);
         }
@@ -82,6 +107,22 @@ impl Jsonl {
         }
         fs::rename(&self.path, numbered(1))
     }
+}
+
+/// The file, where it is there.
+fn opened(path: &Path) -> Result<Option<File>, String> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", shown(path))),
+    }
+}
+
+/// The name of an older file.
+fn older(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
 }
 
 impl Sink for Jsonl {

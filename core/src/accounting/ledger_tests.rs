@@ -65,7 +65,7 @@ pub(super) fn seen() -> Value {
 
 fn all(path: &Path) -> Vec<Value> {
     let mut all = Vec::new();
-    sqlite::read(path, 0.0, f64::INFINITY, &mut |text| all.push(serde_json::from_str(text).unwrap())).unwrap();
+    sqlite::read(path, [0.0, f64::INFINITY], &mut |text| all.push(serde_json::from_str(text).unwrap())).unwrap();
     all
 }
 
@@ -80,8 +80,8 @@ fn sqlite_keeps_what_a_report_needs() {
     assert_eq!((written.len(), &written[0]), (2, &seen()));
     assert_eq!(written[1]["attempts"], json!([]));
     let mut none = 0;
-    sqlite::read(&path, 1000.1, f64::INFINITY, &mut |_| none += 1).unwrap();
-    sqlite::read(&path, 0.0, 1000.0, &mut |_| none += 1).unwrap();
+    sqlite::read(&path, [1000.1, f64::INFINITY], &mut |_| none += 1).unwrap();
+    sqlite::read(&path, [0.0, 1000.0], &mut |_| none += 1).unwrap();
     assert_eq!(none, 0);
 }
 

@@ -4,10 +4,10 @@
 #[cfg(feature = "sqlite")]
 pub mod fork;
 pub(crate) mod jsonl;
+pub(crate) mod ledger;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 pub(crate) mod quota;
-#[cfg(feature = "cli")]
 pub(crate) mod report;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;

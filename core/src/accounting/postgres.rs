@@ -213,20 +213,30 @@ async fn version(transaction: &Transaction<'_>) -> Result<Option<usize>, tokio_p
     Ok(rows.first().and_then(|row| usize::try_from(row.get::<_, i32>(0)).ok()))
 }
 
-/// Hands over what a report needs of each call that began in this time, as JSON; milliseconds since the Unix epoch.
+/// Hands over what a report needs of each call that began in this time, as JSON; milliseconds since the Unix epoch. Whether the tables
+/// are there.
 ///
 /// # Errors
-/// Says why the tables cannot be read.
-pub(crate) fn read(address: &Address, from: f64, until: f64, take: &mut dyn FnMut(&str)) -> Result<(), String> {
+/// Says why they cannot be read.
+pub(crate) fn read(address: &Address, time: [f64; 2], take: &mut dyn FnMut(&str)) -> Result<bool, String> {
     let runtime = runtime()?;
-    let client = within(&runtime, address.connect())?;
-    let times = [(from, Type::FLOAT8), (until, Type::FLOAT8)];
-    let rows = async { client.query_typed_raw(READ, times).await.map_err(|error| told(&error)) };
-    let mut rows = std::pin::pin!(within(&runtime, rows)?);
+    let mut client = within(&runtime, address.connect())?;
+    let begin = async {
+        let transaction = client.transaction().await?;
+        let there = version(&transaction).await?.is_some();
+        Ok((transaction, there))
+    };
+    let (transaction, there) = within(&runtime, async { begin.await.map_err(|error| told(&error)) })?;
+    if !there {
+        return Ok(false);
+    }
+    let rows = transaction.query_typed_raw(READ, time.map(|time| (time, Type::FLOAT8)));
+    let rows = within(&runtime, async { rows.await.map_err(|error| told(&error)) })?;
+    let mut rows = std::pin::pin!(rows);
     while let Some(row) = within(&runtime, async { rows.try_next().await.map_err(|error| told(&error)) })? {
         take(row.try_get(0).map_err(|error| told(&error))?);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The server's own sentence, else that of the innermost cause.

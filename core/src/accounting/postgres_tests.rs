@@ -45,7 +45,7 @@ fn address(url: &str) -> Address {
 
 fn all(url: &str) -> Vec<Value> {
     let mut all = Vec::new();
-    postgres::read(&address(url), 0.0, f64::INFINITY, &mut |text| all.push(serde_json::from_str(text).unwrap()))
+    postgres::read(&address(url), [0.0, f64::INFINITY], &mut |text| all.push(serde_json::from_str(text).unwrap()))
         .unwrap();
     all
 }

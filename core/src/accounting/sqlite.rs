@@ -73,26 +73,31 @@ fn migrate(transaction: &Transaction<'_>) -> rusqlite::Result<Result<(), String>
     Ok(Ok(()))
 }
 
-/// Hands over what a report needs of each call that began in this time, as JSON; milliseconds since the Unix epoch.
+/// Hands over what a report needs of each call that began in this time, as JSON; milliseconds since the Unix epoch. Whether the tables
+/// are there.
 ///
 /// # Errors
 /// Says why the file cannot be read.
-pub(crate) fn read(path: &Path, from: f64, until: f64, take: &mut dyn FnMut(&str)) -> Result<(), String> {
+pub(crate) fn read(path: &Path, [from, until]: [f64; 2], take: &mut dyn FnMut(&str)) -> Result<bool, String> {
     let _still = fork::hold();
-    let mut each = || {
+    let mut read = || {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(PATIENCE)?;
+        if !connection.table_exists(None, "locum_calls")? {
+            return Ok(false);
+        }
         let mut statement = connection.prepare(READ)?;
         let mut rows = statement.query(params![from, until])?;
         while let Some(row) = rows.next()? {
             take(row.get_ref(0)?.as_str()?);
         }
-        Ok(())
+        Ok(true)
     };
-    each().map_err(|error: rusqlite::Error| error.to_string())
+    read().map_err(|error: rusqlite::Error| error.to_string())
 }
 
 /// Whether a file is one of SQLite's.
+#[cfg(any(test, feature = "cli"))]
 pub(crate) fn is_one(path: &Path) -> bool {
     use std::io::Read as _;
     let mut head = [0; 16];

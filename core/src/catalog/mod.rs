@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use crate::types::{Feature, Price, Tier};
+use crate::types::{Feature, Price, Tier, time};
 
 /// The table: a line for its sources and their date, then a model a line, sorted by kind and id. The cells: kind, id, window,
 /// largest prompt, longest answer, the four prices in USD for a million tokens, the same above a size of the prompt, flags,
@@ -63,6 +63,12 @@ fn flag(flags: &str, letter: char) -> Option<bool> {
 #[must_use]
 pub fn source() -> &'static str {
     TABLE.lines().next().unwrap_or_default().trim_start_matches("# ")
+}
+
+/// The day of the table's data, as `2026-01-02`.
+#[must_use]
+pub fn date() -> &'static str {
+    source().split([' ', ',']).find(|word| time::day(word).is_some()).unwrap_or("unknown")
 }
 
 /// What is known of the model `id` of a provider of this `kind`.

@@ -20,9 +20,7 @@ mod shape;
 mod validate;
 mod words;
 
-pub use policy::{
-    Auth, Credential, Format, Key, Model, Policy, Provider, Serve, Sharing, Task, Token,
-};
+pub use policy::{Auth, Credential, Format, Key, Model, Policy, Provider, Serve, Sharing, Task, Token};
 #[cfg(feature = "cli")]
 pub(crate) use presets::{PRESETS, find as find_preset};
 #[cfg(feature = "cli")]

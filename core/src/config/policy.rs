@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +10,8 @@ use serde_json::{Map, Value};
 use crate::accept::Accept;
 use crate::prompt::Prompt;
 use crate::types::{
-    Accounting, Breaker, Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Params, Price, Quota, Secret, Sticky,
-    Strict, Upstream,
+    Accounting, Breaker, Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Params, Price, Quota,
+    Secret, Sticky, Strict, Upstream,
 };
 
 /// Which wire format a provider speaks.
@@ -65,7 +64,24 @@ pub struct Policy {
     pub breaker: Breaker,
     /// How much calls may use in a time.
     pub quotas: Vec<Quota>,
+    /// Where records of calls go.
+    pub accounting: Accounting,
     /// How the OpenAI face is served over HTTP.
+    pub serve: Serve,
+    /// Things that are allowed but worth a look, one sentence each.
+    pub lints: Vec<String>,
+}
+
+/// Who shares what is learned of the health of candidates: cooldowns, breakers, budgets, measured times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// All routers of the process.
+    Process,
+    /// This router alone, with its clones.
+    Router,
+}
+
+/// How the OpenAI face is served over HTTP.
 #[derive(Debug, Clone)]
 pub struct Serve {
     /// Where `locum serve` listens.

@@ -5,23 +5,6 @@ use std::path::PathBuf;
 use super::secret::Secret;
 
 /// Where records of calls go.
-    pub accounting: Accounting,
-    /// How the OpenAI face is served over HTTP.
-    pub serve: Serve,
-    /// Things that are allowed but worth a look, one sentence each.
-    pub lints: Vec<String>,
-}
-
-/// Who shares what is learned of the health of candidates: cooldowns, breakers, budgets, measured times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
-    /// All routers of the process.
-    Process,
-    /// This router alone, with its clones.
-    Router,
-}
-
-/// Where records of calls go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounting {
     /// A file with a line of JSON for each.

@@ -2,8 +2,8 @@
 //!
 //! Nothing here decides or performs anything; every other module may use these types.
 
-pub(crate) mod attempt;
 mod accounting;
+pub(crate) mod attempt;
 mod call;
 mod call_record;
 mod cause;
@@ -24,10 +24,9 @@ mod reply;
 mod router_event;
 mod secret;
 pub(crate) mod time;
+mod usage_report;
 
-#[cfg(feature = "cli")]
 pub use accounting::{Accounting, Lines};
-pub(crate) use attempt::columns;
 pub use attempt::{Attempt, Next, Outcome};
 pub use call::{Amend, Feature, Params, Request};
 pub use call_record::{AttemptRecord, CallRecord};
@@ -47,3 +46,5 @@ pub use quota::{OnExceeded, Period, Quota};
 pub use reply::Reply;
 pub use router_event::{Happening, Level, RouterEvent};
 pub use secret::Secret;
+pub(crate) use usage_report::Days;
+pub use usage_report::{UsageBy, UsageReport, UsageRow};

@@ -14,6 +14,18 @@ pub(crate) fn date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year + u64::from(month <= 2), month, day)
 }
 
+/// The day of a second since the Unix epoch, as `2026-01-02`.
+pub(crate) fn day_of(second: u64) -> String {
+    let (year, month, day) = date(second / 86_400);
+    format!("{year}-{month:02}-{day:02}")
+}
+
+/// The first second of a day such as `2026-01-02`.
+pub(crate) fn day(text: &str) -> Option<u64> {
+    // Back again, for the days that their months do not have.
+    seconds(&format!("{text}T00:00:00Z")).filter(|second| day_of(*second) == text)
+}
+
 /// Seconds since the Unix epoch of `2026-01-02T03:04:05Z`; fractions are cut off, offsets are counted.
 pub(crate) fn seconds(text: &str) -> Option<u64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
@@ -45,6 +57,14 @@ pub(crate) fn seconds(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        assert_eq!(day("2026-11-24").map(day_of).as_deref(), Some("2026-11-24"));
+        for wrong in ["2026-02-29", "2026-11-31", "2026-11-24Z", "2026-1-2", "today", ""] {
+            assert_eq!(day(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn days_and_seconds_agree() {

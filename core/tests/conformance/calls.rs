@@ -36,6 +36,11 @@ pub(crate) async fn made(router: &Router, call: &Value) -> Result<Made, String> 
     if call["explain"] == true {
         return explained(router, call).map(|printed| Made { printed, ..Made::default() });
     }
+    if let Some(options) = call.get("usage") {
+        return reported(router, options.clone(), &call["expect"])
+            .await
+            .map(|printed| Made { printed, ..Made::default() });
+    }
     let expect = &call["expect"];
     let begin = Instant::now();
     if let Some(wanted) = call.get("http") {
@@ -104,6 +109,21 @@ fn explained(router: &Router, call: &Value) -> Result<String, String> {
         }
         Err(error) => {
             compare(&error.to_value(), "error", &call["expect"])?;
+            Ok(format!("{error:?} {error}"))
+        }
+    }
+}
+
+async fn reported(router: &Router, options: Value, expect: &Value) -> Result<String, String> {
+    let router = router.clone();
+    match tokio::task::spawn_blocking(move || router.usage_value(options)).await.unwrap() {
+        Ok(report) => {
+            let actual = report.to_value();
+            compare(&actual, "report", expect)?;
+            Ok(format!("{actual} {report:?} {report}"))
+        }
+        Err(error) => {
+            compare(&error.to_value(), "error", expect)?;
             Ok(format!("{error:?} {error}"))
         }
     }

@@ -17,6 +17,7 @@ const CALL: &[&str] = &[
     "times",
     "at_once",
     "explain",
+    "usage",
     "reset_health",
     "http",
 ];
@@ -30,6 +31,7 @@ const EXPECT: &[&str] = &[
     "within_ms",
     "not_before_ms",
     "explanation",
+    "report",
     "health",
     "happened",
     "seen",
