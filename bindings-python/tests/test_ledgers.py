@@ -153,7 +153,7 @@ def test_three_processes_with_faults_write_what_the_providers_say(ledger: Sqlite
     untold: int = 0
     for name, log in asked.items():
         for seen in log:
-            step: dict[str, Any] = FAULTS[name][seen["n"] % len(FAULTS[name])]
+            step: dict[str, Any] = FAULTS[name][int(seen["n"]) % len(FAULTS[name])]
             untold += any(fault in step for fault in ("truncate", "html", "reset")) or step.get("status") == 200
             if "answer" in step and "truncate" not in step:
                 usage, price = step["answer"]["usage"], PRICES[name]
@@ -174,6 +174,9 @@ def test_three_processes_with_faults_write_what_the_providers_say(ledger: Sqlite
     calls, cost = ledger.rows(sums)[0]
     attempts_cost = ledger.rows("SELECT sum(cost) FROM locum_attempts")[0][0]
     assert (calls, cost) == (10_000, pytest.approx(attempts_cost, rel=1e-9))
+    report = Router(made).usage_sync("model")
+    assert [(row.name, row.count) for row in report.rows] == [(f"{name}/model", len(log)) for name, log in asked.items()]
+    assert report.total.cost_usd == pytest.approx(cost, rel=1e-9)
     assert len(asked["a"]) > 3_000 and len(asked["b"]) > 1_000 and untold > 500
 
 

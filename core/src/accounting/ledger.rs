@@ -80,7 +80,7 @@ impl std::fmt::Display for Unreadable {
 pub(crate) fn read(
     accounting: &Accounting,
     days: Days,
-    add: &mut impl FnMut(&Line),
+    add: &mut (impl FnMut(&Line) + Send),
 ) -> Result<Vec<String>, Unreadable> {
     #[cfg(feature = "postgres")]
     if let Some(Ok(address)) = accounting.postgres.as_ref().map(Address::new) {
@@ -107,7 +107,11 @@ pub(crate) fn read(
 
 /// The same for a file, of lines or of SQLite's.
 #[cfg(feature = "cli")]
-pub(crate) fn read_file(path: &Path, days: Days, add: &mut impl FnMut(&Line)) -> Result<Option<String>, String> {
+pub(crate) fn read_file(
+    path: &Path,
+    days: Days,
+    add: &mut (impl FnMut(&Line) + Send),
+) -> Result<Option<String>, String> {
     #[cfg(feature = "sqlite")]
     if sqlite::is_one(path) {
         let there = sqlite::read(path, days.milliseconds(), &mut from_table(add))?;
@@ -119,7 +123,7 @@ pub(crate) fn read_file(path: &Path, days: Days, add: &mut impl FnMut(&Line)) ->
 
 /// What takes a record that a table made.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-fn from_table(add: &mut impl FnMut(&Line)) -> impl FnMut(&str) {
+fn from_table(add: &mut (impl FnMut(&Line) + Send)) -> impl FnMut(&str) + Send {
     |text| {
         if let Ok(line) = serde_json::from_str(text) {
             add(&line);

@@ -218,7 +218,13 @@ async fn version(transaction: &Transaction<'_>) -> Result<Option<usize>, tokio_p
 ///
 /// # Errors
 /// Says why they cannot be read.
-pub(crate) fn read(address: &Address, time: [f64; 2], take: &mut dyn FnMut(&str)) -> Result<bool, String> {
+pub(crate) fn read(address: &Address, time: [f64; 2], take: &mut (dyn FnMut(&str) + Send)) -> Result<bool, String> {
+    // The caller's thread may be one of a runtime, which would not have another one on it.
+    let read = std::thread::scope(|scope| scope.spawn(|| read_here(address, time, take)).join());
+    read.unwrap_or_else(|_| Err("reading broke off".to_owned()))
+}
+
+fn read_here(address: &Address, time: [f64; 2], take: &mut dyn FnMut(&str)) -> Result<bool, String> {
     let runtime = runtime()?;
     let mut client = within(&runtime, address.connect())?;
     let begin = async {

@@ -70,6 +70,8 @@ fn postgres_keeps_what_a_report_needs_and_nothing_twice() {
     Postgres::new(address(&url)).write(&[full(1), record(3)]).unwrap();
     sink.write(&[record(4)]).unwrap();
     let written = all(&url);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(async { all(&url).len() }), 4, "on a thread that drives a runtime");
     assert_eq!((written.len(), floats(&written[0])), (4, floats(&seen())));
     assert_eq!(written[1]["attempts"], json!([]));
 }

@@ -101,7 +101,7 @@ impl Report {
 
     /// Reads the files that are named, or what the configuration keeps: a sentence for everything that is left out. Nothing where
     /// there is nothing to read, which is told.
-    fn read(&self, days: Days, add: &mut impl FnMut(&Line)) -> Option<Vec<String>> {
+    fn read(&self, days: Days, add: &mut (impl FnMut(&Line) + Send)) -> Option<Vec<String>> {
         if self.files.is_empty() {
             let read = ledger::read(&self.source.router()?.policy().accounting, days, add);
             return read.map_err(|why| eprintln!("locum: {why}; or name a file")).ok();
