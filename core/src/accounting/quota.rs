@@ -1,10 +1,10 @@
 //! What of the quotas is used. What a call may use is held before it asks anybody, by estimate, and settled when it has ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::types::{AttemptRecord, OnExceeded, Quota};
+use crate::types::{AttemptRecord, OnExceeded, Quota, Window};
 
 /// From so many accounts on, those whose time is over are forgotten when another one is opened.
 const MANY: usize = 1000;
@@ -50,12 +50,21 @@ pub(crate) struct Quotas {
     accounts: Mutex<HashMap<(usize, String), Account>>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Account {
-    /// When its time began.
+/// What is used, by parts of time. The oldest comes first.
+type Account = VecDeque<Slice>;
+
+struct Slice {
     begin: u64,
+    /// From when on it does not count.
+    end: u64,
     used: Spent,
     held: Spent,
+}
+
+impl Slice {
+    fn spent(&self) -> Spent {
+        self.used.plus(self.held)
+    }
 }
 
 /// A call that is about to be made.
@@ -71,9 +80,10 @@ pub(crate) struct Wish<'a> {
 /// A quota that a call would exceed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Excess {
-    /// Names the quota, what is left, and when it starts anew.
+    /// Names the quota, what is left, and when there is room.
     pub(crate) sentence: String,
-    pub(crate) starts_anew: Duration,
+    /// How long it takes until the call would have room.
+    pub(crate) room_in: Duration,
 }
 
 /// What the quotas say to a call.
@@ -88,7 +98,7 @@ pub(crate) struct Ruling {
 /// What is held for a call. What is not settled is given back.
 pub(crate) struct Held {
     quotas: Arc<Quotas>,
-    /// The accounts, the begin of their time, and what is held.
+    /// The accounts, the begin of the part of time, and what is held.
     parts: Vec<((usize, String), u64, Spent)>,
 }
 
@@ -127,18 +137,20 @@ impl Quotas {
                 continue;
             };
             let key = (number, quota.customer.as_ref().and(wish.customer).unwrap_or_default().to_owned());
-            let begin = quota.per.around(wish.now).0;
+            let (begin, end) = quota.slice(wish.now);
+            let counts = |slice: &Slice| slice.end > wish.now;
             if accounts.len() >= MANY && !accounts.contains_key(&key) {
-                let now = wish.now;
-                accounts.retain(|(number, _), account| {
-                    self.all.get(*number).is_some_and(|quota| quota.per.around(now).0 == account.begin)
-                });
+                accounts.retain(|_, account| account.iter().any(counts));
             }
             let account = accounts.entry(key.clone()).or_default();
-            if account.begin != begin {
-                *account = Account { begin, ..Account::default() };
+            account.retain(counts);
+            // A clock that was set back has its part already.
+            if account.iter().all(|slice| slice.begin != begin) {
+                account.push_back(Slice { begin, end, used: Spent::default(), held: Spent::default() });
             }
-            account.held = account.held.plus(most);
+            for slice in account.iter_mut().filter(|slice| slice.begin == begin) {
+                slice.held = slice.held.plus(most);
+            }
             parts.push((key, begin, most));
         }
         drop(accounts);
@@ -148,10 +160,10 @@ impl Quotas {
     fn judge(&self, wish: &Wish<'_>, accounts: &HashMap<(usize, String), Account>) -> Ruling {
         let mut ruling = Ruling { exceeded: vec![None; wish.candidates.len()], refused: None };
         for (number, quota) in self.applying(wish) {
-            let (begin, end) = quota.per.around(wish.now);
             let customer = quota.customer.as_ref().and(wish.customer).unwrap_or_default();
-            let account = accounts.get(&(number, customer.to_owned())).filter(|account| account.begin == begin);
-            let used = account.map_or(Spent::default(), |account| account.used.plus(account.held));
+            let account = accounts.get(&(number, customer.to_owned()));
+            let slices: Vec<&Slice> = account.into_iter().flatten().filter(|slice| slice.end > wish.now).collect();
+            let used = slices.iter().fold(Spent::default(), |sum, slice| sum.plus(slice.spent()));
             for (place, ((model, spent), excess)) in wish.candidates.iter().zip(&mut ruling.exceeded).enumerate() {
                 if quota.model.as_ref().is_some_and(|own| own != model) {
                     continue;
@@ -159,9 +171,19 @@ impl Quotas {
                 let Some(sentence) = exceeded(quota, used, *spent) else {
                     continue;
                 };
-                let starts_anew = Duration::from_secs(end - wish.now);
+                // One after the other is forgotten, until there is room; where there never is, until none is left.
+                let (mut left, mut room) = (used, quota.slice(wish.now).1);
+                for slice in &slices {
+                    left = left.minus(slice.spent());
+                    room = slice.end;
+                    if exceeded(quota, left, *spent).is_none() {
+                        break;
+                    }
+                }
+                let room = room.saturating_sub(wish.now);
+                let then = if quota.window == Window::Calendar { "it starts anew" } else { "there is room" };
                 let found =
-                    Excess { sentence: format!("{sentence}; it starts anew in {} s", end - wish.now), starts_anew };
+                    Excess { sentence: format!("{sentence}; {then} in {room} s"), room_in: Duration::from_secs(room) };
                 if quota.on_exceeded == OnExceeded::Refuse && place == 0 {
                     ruling.refused.get_or_insert_with(|| found.clone());
                 }
@@ -250,9 +272,10 @@ fn give_back(
     held: Spent,
     used: Spent,
 ) {
-    if let Some(account) = accounts.get_mut(key).filter(|account| account.begin == begin) {
-        account.held = account.held.minus(held);
-        account.used = account.used.plus(used);
+    let account = accounts.get_mut(key).into_iter().flatten();
+    for slice in account.filter(|slice| slice.begin == begin) {
+        slice.held = slice.held.minus(held);
+        slice.used = slice.used.plus(used);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::quota::{Excess, Quotas, Ruling, Spent, Wish};
-use crate::types::{Attempt, AttemptRecord, OnExceeded, Outcome, Period, Quota, Usage};
+use crate::types::{Attempt, AttemptRecord, OnExceeded, Outcome, Period, Quota, Usage, Window};
 
 /// 2026-11-24T10:00:00Z.
 const NOW: u64 = 1_795_514_400;
@@ -21,6 +21,7 @@ fn quota(name: &str) -> Quota {
         tokens: None,
         usd: None,
         per: Period::Hour,
+        window: Window::Calendar,
         on_exceeded: OnExceeded::Skip,
     }
 }
@@ -69,7 +70,7 @@ fn as_many_calls_as_allowed_and_no_more() {
     assert_eq!(held.len(), 50);
     let refused = quotas.look(&wish(None, &candidates, NOW)).refused.unwrap();
     assert_eq!(refused.sentence, "quota \"all\": 50 of 50 requests per hour are used; it starts anew in 3600 s");
-    assert_eq!(refused.starts_anew, Duration::from_secs(3600));
+    assert_eq!(refused.room_in, Duration::from_secs(3600));
     // A call that asked nobody has used nothing; one that did has, whatever came of it.
     let mut held = held.into_iter();
     drop(held.next());
@@ -153,4 +154,35 @@ fn tasks_and_models_have_their_own() {
     quotas.hold(&wish(None, &candidates, NOW)).1.unwrap().settle(&[made("a/big", None, None)]);
     let ruling = quotas.look(&wish(None, &candidates, NOW));
     assert!(ruling.exceeded[0].is_some() && ruling.exceeded[1].is_none() && ruling.refused.is_none());
+}
+
+#[test]
+fn a_time_that_rolls_forgets_bit_by_bit() {
+    let rolling = Quota { tokens: Some(1000), per: Period::Minute, window: Window::Rolling, ..quota("rolling") };
+    let quotas = Arc::new(Quotas::new(vec![rolling]));
+    let use_up = |tokens: u64, now| {
+        let candidates = two(tokens, 0.0);
+        let held = quotas.hold(&wish(None, &candidates, now)).1;
+        held.map(|held| held.settle(&[made("a/big", Some(tokens), None)])).is_some()
+    };
+    assert!(use_up(400, NOW) && use_up(400, NOW + 30));
+    // The second minute of the calendar has begun, and nothing is forgotten yet.
+    let refused = quotas.look(&wish(None, &two(300, 0.0), NOW + 60)).refused.unwrap();
+    let sentence = "quota \"rolling\": 800 of 1000 tokens per minute are used, about 300 needed; there is room in 1 s";
+    assert_eq!((refused.sentence.as_str(), refused.room_in), (sentence, Duration::from_secs(1)));
+    assert!(use_up(200, NOW + 60) && !use_up(1, NOW + 60));
+    assert!(use_up(400, NOW + 61) && !use_up(1, NOW + 61));
+    // What needs more room waits for the part that makes it; what never has any, for all of them.
+    let room = |tokens, now| quotas.look(&wish(None, &two(tokens, 0.0), now)).refused.unwrap().room_in.as_secs();
+    assert_eq!([room(400, NOW + 61), room(500, NOW + 61), room(5000, NOW + 61)], [30, 60, 61]);
+    assert!(use_up(1000, NOW + 200));
+}
+
+#[test]
+fn a_clock_that_is_set_back_loses_nothing() {
+    let quotas = Arc::new(Quotas::new(vec![Quota { requests: Some(2), ..quota("all") }]));
+    let candidates = two(1, 0.0);
+    let pass = |now| quotas.hold(&wish(None, &candidates, now)).1.map(|held| held.settle(&[made("a/big", None, None)]));
+    assert!(pass(NOW).is_some());
+    assert!(pass(NOW - 7200).is_some() && pass(NOW - 7200).is_none());
 }

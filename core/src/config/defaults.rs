@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::policy::Sharing;
-use crate::types::{Breaker, OnBreak, OnExceeded, Upstream};
+use crate::types::{Breaker, OnBreak, OnExceeded, Upstream, Window};
 
 /// Further tries of the same candidate. One catches a hiccup; a second would eat the stand-in's time.
 pub const RETRIES: u32 = 1;
@@ -50,6 +50,9 @@ pub const SHUTDOWN: Duration = Duration::from_secs(25);
 
 /// A cheaper stand-in may still serve; whoever wants no answer then says so.
 pub(super) const ON_EXCEEDED: OnExceeded = OnExceeded::Skip;
+
+/// As providers and bills have them.
+pub(super) const WINDOW: Window = Window::Calendar;
 
 /// The length from which on a new file of records is begun, 100 MiB: some 100,000 calls, and editors still open it.
 pub(super) const MAX_LINES_BYTES: u64 = 100 * 1024 * 1024;

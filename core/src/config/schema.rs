@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::words::{
     ApiWord, ConcurrencyLimit, FallbackOnWord, FirstTokenLimit, HedgeDelay, LacksWord, OnBreakWord, OnExceededWord,
-    PeriodWord, StateWord, StickyWord, StrictWord, UpstreamWord,
+    PeriodWord, StateWord, StickyWord, StrictWord, UpstreamWord, WindowWord,
 };
 use crate::types::{Params, Price, Tier};
 
@@ -67,8 +67,10 @@ pub(super) struct QuotaConfig {
     /// The most USD. Default: no limit.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub(super) usd: Option<f64>,
-    /// In which time of the calendar, in UTC.
+    /// In which time.
     pub(super) per: PeriodWord,
+    /// Whether that is a time of the calendar, in UTC, or one that ends now. Default: calendar.
+    pub(super) window: Option<WindowWord>,
     /// What becomes of calls that would use more: candidates with which they would are passed over, or the call is refused.
     /// Default: skip.
     pub(super) on_exceeded: Option<OnExceededWord>,

@@ -169,6 +169,7 @@ impl Check<'_> {
             tokens: config.tokens,
             usd: config.usd,
             per: config.per.into(),
+            window: config.window.map_or(defaults::WINDOW, Into::into),
             on_exceeded: config.on_exceeded.map_or(defaults::ON_EXCEEDED, Into::into),
         }
     }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::policy::{Api, Sharing};
 use crate::types::{
     Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, OnExceeded, Period, Sticky, Strict, Upstream,
+    Window,
 };
 
 macro_rules! words {
@@ -42,16 +43,26 @@ words! {
 }
 
 words! {
-    /// A time of the calendar.
+    /// How long the time of a quota is.
     PeriodWord => Period {
-        /// From its first second.
+        /// Of the calendar, from its first second.
         Minute,
-        /// From its first minute.
+        /// Of the calendar, from its first minute.
         Hour,
-        /// From midnight.
+        /// Of the calendar, from midnight.
         Day,
-        /// From its first day.
+        /// Of the calendar, from its first day; where it rolls, 30 days.
         Month,
+    }
+}
+
+words! {
+    /// Where the time of a quota begins.
+    WindowWord => Window {
+        /// With that of the calendar, in UTC.
+        Calendar,
+        /// So long ago, to a sixtieth.
+        Rolling,
     }
 }
 

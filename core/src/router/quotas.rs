@@ -49,7 +49,7 @@ impl Router {
         let (ruling, held) = if hold { quotas.hold(&wish) } else { (quotas.look(&wish), None) };
         if let Some(excess) = ruling.refused {
             let failure = Failure::new(ErrorKind::QuotaExceeded, excess.sentence);
-            let failure = Failure { retry_after: Some(excess.starts_anew), ..failure };
+            let failure = Failure { retry_after: Some(excess.room_in), ..failure };
             return Err(Error::from_failure(failure).with_task(&terms.called.name));
         }
         for (choice, excess) in open.iter_mut().zip(ruling.exceeded) {

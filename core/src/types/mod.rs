@@ -42,7 +42,7 @@ pub use options::{Options, ResponseFormat, Tool, ToolChoice, Variables};
 pub use pace::{Breaker, Concurrency, FirstToken, HedgeAfter, Sticky};
 pub use parse::ParseError;
 pub use price::{Price, Tier};
-pub use quota::{OnExceeded, Period, Quota};
+pub use quota::{OnExceeded, Period, Quota, Window};
 pub use reply::Reply;
 pub use router_event::{Happening, Level, RouterEvent};
 pub use secret::Secret;

@@ -20,11 +20,13 @@ pub struct Quota {
     pub usd: Option<f64>,
     /// In which time.
     pub per: Period,
+    /// Where that time begins.
+    pub window: Window,
     /// What becomes of a call that would use more.
     pub on_exceeded: OnExceeded,
 }
 
-/// A time of the calendar, in UTC.
+/// How long a time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Period {
     /// A minute.
@@ -33,7 +35,7 @@ pub enum Period {
     Hour,
     /// A day.
     Day,
-    /// A month.
+    /// A month; where it rolls, 30 days.
     Month,
 }
 
@@ -49,16 +51,44 @@ impl Period {
         }
     }
 
-    /// The one that `now` is in: its begin and its end, in seconds since the Unix epoch.
-    pub(crate) fn around(self, now: u64) -> (u64, u64) {
-        let length = match self {
+    fn length(self) -> u64 {
+        match self {
             Self::Minute => 60,
             Self::Hour => 3600,
             Self::Day => 86_400,
-            Self::Month => return month(now),
-        };
+            Self::Month => 30 * 86_400,
+        }
+    }
+
+    /// The one of the calendar that `now` is in: its begin and its end, in seconds since the Unix epoch.
+    fn around(self, now: u64) -> (u64, u64) {
+        if self == Self::Month {
+            return month(now);
+        }
+        let begin = now - now % self.length();
+        (begin, begin + self.length())
+    }
+}
+
+/// Where the time of a quota begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// With those of the calendar, in UTC.
+    Calendar,
+    /// So long ago.
+    Rolling,
+}
+
+impl Quota {
+    /// The part of time that `now` is in, within which what is used is added up: its begin, and when it does not count any more, in
+    /// seconds since the Unix epoch. A time that rolls has 60 of them.
+    pub(crate) fn slice(&self, now: u64) -> (u64, u64) {
+        if self.window == Window::Calendar {
+            return self.per.around(now);
+        }
+        let length = self.per.length() / 60;
         let begin = now - now % length;
-        (begin, begin + length)
+        (begin, begin + length + self.per.length())
     }
 }
 
@@ -86,6 +116,25 @@ pub enum OnExceeded {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_that_roll() {
+        let quota = |per| Quota {
+            name: String::new(),
+            customer: None,
+            task: None,
+            model: None,
+            requests: None,
+            tokens: None,
+            usd: None,
+            per,
+            window: Window::Rolling,
+            on_exceeded: OnExceeded::Skip,
+        };
+        assert_eq!(quota(Period::Minute).slice(1000), (1000, 1061));
+        assert_eq!(quota(Period::Hour).slice(3665), (3660, 3660 + 60 + 3600));
+        assert_eq!(quota(Period::Month).slice(50_000), (43_200, 43_200 + 43_200 + 30 * 86_400));
+    }
 
     #[test]
     fn times_of_the_calendar() {
