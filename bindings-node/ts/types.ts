@@ -238,6 +238,8 @@ export interface ProviderConfig {
   apiKeys?: readonly string[]
   /** How many calls each key may have at a time. */
   maxConcurrency?: number | 'auto'
+  /** The part that is taken off the known prices of its models: `0.15`. */
+  discount?: number
   headers?: Readonly<Record<string, string>>
   allowHttp?: boolean
   connectTimeoutMs?: number
@@ -265,6 +267,8 @@ export interface ModelConfig extends Params {
   firstTokenMs?: number | 'auto'
   /** USD for a million tokens. */
   price?: EitherCase<Price & { tier?: EitherCase<Price & { above: number }> }>
+  /** The part that is taken off the known price: `0.15`. */
+  discount?: number
   /** How long a stream may bring nothing. */
   idleMs?: number
   /** Whether the model continues an assistant message at the end of the chat, for `onBreak: 'resume'`. */

@@ -136,6 +136,8 @@ pub struct Provider {
     pub connect_timeout: Duration,
     /// How many calls each of its keys may have at a time.
     pub max_concurrency: Option<Concurrency>,
+    /// The part that is taken off the known prices of its models.
+    pub discount: f64,
 }
 
 /// One of a provider's keys.

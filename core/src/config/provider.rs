@@ -58,6 +58,7 @@ pub(super) fn implicit(preset: &Preset, sources: &Sources<'_>) -> Result<Provide
         headers: BTreeMap::new(),
         connect_timeout: defaults::CONNECT_TIMEOUT,
         max_concurrency: None,
+        discount: 0.0,
     })
 }
 
@@ -136,6 +137,7 @@ impl Builder<'_> {
             headers: headers?,
             connect_timeout: config.connect_timeout_ms.map_or(defaults::CONNECT_TIMEOUT, Duration::from_millis),
             max_concurrency: config.max_concurrency.map(Into::into),
+            discount: config.discount.unwrap_or_default(),
         })
     }
 

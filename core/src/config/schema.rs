@@ -240,6 +240,9 @@ pub(super) struct ProviderConfig {
     pub(super) connect_timeout_ms: Option<u64>,
     /// How many calls each key may have at a time; `auto` finds out how many the provider takes. Default: no limit.
     pub(super) max_concurrency: Option<ConcurrencyLimit>,
+    /// The part that is taken off the known prices of its models: `0.15`. Default: none.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
+    pub(super) discount: Option<f64>,
 }
 
 /// How requests are let in.
@@ -290,6 +293,9 @@ pub(super) struct ModelConfig {
     pub(super) supports: Option<Vec<LacksWord>>,
     /// What its tokens cost. Default: what is known of the model.
     pub(super) price: Option<PriceConfig>,
+    /// The part that is taken off the known price: `0.15`. Default: that of its provider.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
+    pub(super) discount: Option<f64>,
     /// Members set in every request body, passed through as they are. Default: none.
     pub(super) extra_body: Option<Map<String, Value>>,
 }

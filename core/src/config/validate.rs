@@ -185,6 +185,9 @@ impl Check<'_> {
             self.problem(&join(&path, "api"), format!("kind {:?} has one interface only", provider.kind));
         }
         let known = Known::of(&provider, &id);
+        if config.price.is_some() && config.discount.is_some() {
+            self.problem(&join(&path, "discount"), "is for the known price; what `price` says is what is paid");
+        }
         let supports: BTreeSet<Feature> = set(config.supports);
         let lacks: BTreeSet<Feature> = set(config.lacks);
         if let Some(both) = lacks.intersection(&supports).next() {
@@ -206,7 +209,11 @@ impl Check<'_> {
             first_token: config.first_token_ms.map(Into::into),
             idle: config.idle_ms.map(Duration::from_millis),
             prefill: config.prefill,
-            price: config.price.map(Into::into).or(known.price),
+            price: match (config.price, config.discount) {
+                (Some(price), _) => Some(price.into()),
+                (None, Some(discount)) => known.list_price.map(|price| price.less(discount)),
+                (None, None) => known.price,
+            },
         })
     }
 
@@ -314,6 +321,8 @@ struct Known {
     max_output: Option<u64>,
     doubts: BTreeSet<Feature>,
     until: Option<&'static str>,
+    list_price: Option<Price>,
+    /// With the provider's discount.
     price: Option<Price>,
 }
 
@@ -328,13 +337,15 @@ impl Known {
         let offered =
             provider.format == Format::OpenAiChat && ["openai", "azure", "xai"].contains(&provider.kind.as_str());
         let responses = offered && facts.is_some_and(|facts| facts.responses_only);
+        let list_price = facts.and_then(|facts| facts.price);
         Self {
             api: responses.then_some(Format::OpenAiResponses),
             window: facts.and_then(|facts| facts.window),
             max_output: facts.and_then(|facts| facts.max_output),
             doubts: features.filter(can_not).collect(),
             until: facts.and_then(|facts| facts.until),
-            price: facts.and_then(|facts| facts.price),
+            list_price,
+            price: list_price.map(|price| price.less(provider.discount)),
         }
     }
 }

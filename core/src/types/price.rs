@@ -33,6 +33,25 @@ pub struct Tier {
 }
 
 impl Price {
+    /// The same with a part of it off, such as 0.15.
+    #[must_use]
+    pub fn less(self, discount: f64) -> Self {
+        let pay = |price: f64| price * (1.0 - discount);
+        Self {
+            input: pay(self.input),
+            output: pay(self.output),
+            cached_input: self.cached_input.map(pay),
+            cache_write: self.cache_write.map(pay),
+            tier: self.tier.map(|tier| Tier {
+                above: tier.above,
+                input: pay(tier.input),
+                output: pay(tier.output),
+                cached_input: tier.cached_input.map(pay),
+                cache_write: tier.cache_write.map(pay),
+            }),
+        }
+    }
+
     /// USD for these tokens.
     #[must_use]
     pub fn of(&self, usage: &Usage) -> f64 {
@@ -66,6 +85,9 @@ mod tests {
         assert!((long.of(&usage) - (500.0 * 4.0 + 300.0 * 1.0 + 200.0 * 4.0 + 400.0 * 20.0) / 1e6).abs() < 1e-12);
         let short = Price { tier: Some(Tier { above: 1_000, ..tier }), ..price };
         assert_eq!(short.of(&usage), price.of(&usage));
+        let bought = Usage { input: 1_000, ..usage };
+        assert!((long.less(0.25).of(&bought) - 0.75 * long.of(&bought)).abs() < 1e-12);
+        assert!((short.less(0.25).of(&bought) - 0.75 * short.of(&bought)).abs() < 1e-12);
         assert!((plain.of(&usage) - (1_000.0 * 2.0 + 400.0 * 10.0) / 1e6).abs() < 1e-12);
     }
 }
