@@ -320,7 +320,9 @@ fn the_page_carries_all_it_needs_and_does_no_harm() {
         assert!(page.contains(&format!("<h2 id=\"by-{table}\">")), "{table}");
     }
     let (_, none, _) = run(&["report", &records, "--format", "html", "--since", "2026-01-01"]);
-    assert!(none.contains("<dt>Cost</dt><dd>unknown</dd>"));
+    assert!(none.contains("<p>No calls in this time.</p>") && !none.contains("unknown</td>"));
+    let (_, free, _) = run(&["report", &records, "--format", "html", "--until", "1970-01-01"]);
+    assert!(free.contains("<dt>Cost</dt><dd>unknown</dd>"));
     let (code, _, problem) = run(&["report", &records, "--output", "/nowhere/at/all"]);
     assert!(code == Some(1) && problem.starts_with("locum: /nowhere/at/all: "), "{problem}");
 }

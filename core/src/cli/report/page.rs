@@ -121,6 +121,7 @@ fn facts(total: &UsageRow) -> Vec<[String; 2]> {
         fact("Tokens out", short(total.output_tokens)),
         fact("Latency p50", seconds(total.latency_ms_p50)),
         fact("Latency p95", seconds(total.latency_ms_p95)),
+        fact("First content p50", seconds(total.first_token_ms_p50)),
     ]
 }
 
@@ -164,7 +165,7 @@ fn cells(row: &UsageRow) -> Vec<String> {
 
 fn cost(row: &UsageRow) -> String {
     let Some(cost) = row.cost_usd else {
-        return "unknown".to_owned();
+        return if row.count == 0 { "–" } else { "unknown" }.to_owned();
     };
     let text = if cost >= 100.0 { format!("{cost:.2}") } else { format!("{cost:.4}") };
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
