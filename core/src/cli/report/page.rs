@@ -43,7 +43,7 @@ impl Page {
     }
 
     /// The page. `problems` say what is missing.
-    pub(super) fn finish(self, days: Days, problems: Vec<String>) -> Result<String, minijinja::Error> {
+    pub(super) fn finish(self, days: Days, problems: &[String]) -> Result<String, minijinja::Error> {
         let reports: Vec<UsageReport> =
             self.rows.into_iter().map(|rows| rows.finish(catalog::date(), Vec::new())).collect();
         let by_day = reports.last().map_or(&[][..], |report| &report.rows);
@@ -199,7 +199,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
