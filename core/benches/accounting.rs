@@ -2,7 +2,7 @@
 //! file takes nothing at all (a named pipe that nobody reads: the thread that writes hangs when it opens it). In turns, against
 //! `locum mock` in a process of its own. Medians over the rounds, and their ratios to the first.
 //!
-//! `cargo bench -p locum --features cli --bench accounting` (about a minute; Unix)
+//! `cargo bench -p locum --features cli --bench accounting` (a few seconds; Unix)
 
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::print_stdout, unreachable_pub)]
 

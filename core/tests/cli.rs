@@ -269,13 +269,13 @@ fn report_tells_what_is_no_record_and_goes_on() {
 }
 
 /// A record as it stands in the file, of a call that a stand-in without a known price answered.
-fn line(at_ms: u64, customer: &str, cost: Value) -> String {
+fn line(at_ms: u64, customer: &str, cost: &Value) -> String {
     let made = |model: &str, depth: u64, outcome: &str, usage: Value, cost: &Value| {
         json!({"model": model, "provider": "a", "depth": depth, "outcome": outcome, "latency_ms": 900.0, "first_token_ms": null,
             "usage": usage, "usage_is_estimate": false, "cost": cost, "cost_is_estimate": false})
     };
     let tokens = json!({"input": 1_500_000, "cached_input": 500_000, "cache_write": 0, "output": 70, "reasoning": 0});
-    let attempts = [made("a/big", 0, "failed", json!(null), &json!(null)), made("a/other", 1, "ok", tokens, &cost)];
+    let attempts = [made("a/big", 0, "failed", json!(null), &json!(null)), made("a/other", 1, "ok", tokens, cost)];
     json!({"at_ms": at_ms, "task": "t", "customer": customer, "outcome": "ok", "fallback_used": true, "latency_ms": 1234.0,
         "first_token_ms": 55.0, "attempts": attempts})
     .to_string()
@@ -286,7 +286,7 @@ fn line(at_ms: u64, customer: &str, cost: Value) -> String {
 fn the_page_carries_all_it_needs_and_does_no_harm() {
     let evil = "</script><img src=x onerror=alert(1)>";
     // The third day of three has a price, the second no call.
-    let lines = [line(0, evil, json!(null)), line(2 * 86_400_000, "{{ 7 * 7 }}", json!(0.25))].concat();
+    let lines = [line(0, evil, &json!(null)), line(2 * 86_400_000, "{{ 7 * 7 }}", &json!(0.25))].concat();
     let (records, target) = (file("page.jsonl", &lines), file("page.html", ""));
     let (code, stdout, stderr) = run(&["report", &records, "--format", "html", "--output", &target]);
     assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", ""));
@@ -320,7 +320,9 @@ fn the_page_carries_all_it_needs_and_does_no_harm() {
         assert!(page.contains(&format!("<h2 id=\"by-{table}\">")), "{table}");
     }
     let (_, none, _) = run(&["report", &records, "--format", "html", "--since", "2026-01-01"]);
-    assert!(none.contains("<dt>Cost</dt><dd>unknown</dd>"));
+    assert!(none.contains("<p>No calls in this time.</p>") && !none.contains("unknown</td>"));
+    let (_, free, _) = run(&["report", &records, "--format", "html", "--until", "1970-01-01"]);
+    assert!(free.contains("<dt>Cost</dt><dd>unknown</dd>"));
     let (code, _, problem) = run(&["report", &records, "--output", "/nowhere/at/all"]);
     assert!(code == Some(1) && problem.starts_with("locum: /nowhere/at/all: "), "{problem}");
 }

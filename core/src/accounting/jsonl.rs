@@ -109,10 +109,11 @@ impl Jsonl {
     }
 }
 
-/// The file, where it is there.
+/// The file, where it is there. Anything else of this name is not opened: a pipe would hold up who reads.
 fn opened(path: &Path) -> Result<Option<File>, String> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
+    match fs::metadata(path).and_then(|metadata| metadata.is_file().then(|| File::open(path)).transpose()) {
+        Ok(Some(file)) => Ok(Some(file)),
+        Ok(None) => Err(format!("{}: is no file", shown(path))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("{}: {error}", shown(path))),
     }

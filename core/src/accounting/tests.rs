@@ -86,12 +86,16 @@ impl Folder {
     /// The numbers of the records in a file.
     fn numbers(&self, name: &str) -> Vec<usize> {
         let text = std::fs::read_to_string(self.0.join(name)).unwrap_or_default();
-        let number = |line: &str| {
-            let record: Value = serde_json::from_str(line).unwrap();
-            record["metadata"]["number"].as_str().unwrap().parse().unwrap()
-        };
-        text.lines().map(number).collect()
+        numbers_in(&text)
     }
+}
+
+fn numbers_in(text: &str) -> Vec<usize> {
+    let number = |line: &str| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        record["metadata"]["number"].as_str().unwrap().parse().unwrap()
+    };
+    text.lines().map(number).collect()
 }
 
 impl Drop for Folder {
@@ -139,6 +143,36 @@ fn several_write_into_one_file_and_make_room() {
     let mut numbers = all.concat();
     numbers.sort_unstable();
     assert_eq!(numbers, (100..300).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_reads_misses_nothing_while_others_make_room() {
+    let folder = Folder::new("read");
+    let path = folder.0.join("usage.jsonl");
+    let lines = || Jsonl::new(path.clone(), 2_000, 500);
+    assert!(lines().open().unwrap().is_empty(), "nothing is kept yet");
+    let (written, mut writer) = (Arc::new(AtomicU64::new(0)), lines());
+    let counted = Arc::clone(&written);
+    let thread = std::thread::spawn(move || {
+        for number in 0..300 {
+            writer.write(&[record(number)]).unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    loop {
+        let ended = thread.is_finished();
+        let before = written.load(Ordering::SeqCst) as usize;
+        let mut numbers = Vec::new();
+        for (_, file) in lines().open().unwrap() {
+            numbers.extend(numbers_in(&std::io::read_to_string(file).unwrap()));
+        }
+        assert!(numbers.len() >= before, "{} of {before}", numbers.len());
+        assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>());
+        if ended {
+            break;
+        }
+    }
+    thread.join().unwrap();
 }
 
 #[test]

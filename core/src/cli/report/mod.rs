@@ -80,7 +80,7 @@ impl Report {
         problems.iter().for_each(|problem| eprintln!("locum: {problem}"));
         let code = if problems.is_empty() { OK } else { FAILED };
         let text = match self.format {
-            Shape::Html => all.finish(days, problems).map_err(io::Error::other)?,
+            Shape::Html => all.finish(days, &problems).map_err(io::Error::other)?,
             shape => {
                 let report = one.finish(catalog::date(), problems);
                 match shape {

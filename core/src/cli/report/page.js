@@ -65,7 +65,7 @@
         tzDate: (second) => uPlot.tzDate(new Date(second * 1e3), 'Etc/UTC'),
         cursor: { drag: { x: false, y: false }, points: { size: 6 } },
         scales: {
-          x: { range: (u, min, max) => [min - 43200, max + 43200] },
+          x: { range: () => [data.days[0] - 43200, data.days.at(-1) + 43200] },
           y: { range: upwards },
           ...(right && { right: { range: upwards } }),
         },
@@ -100,6 +100,13 @@
     )
   }
 
+  // What nobody knows on any day has no line.
+  for (const chart of charts) {
+    const told = chart.columns.map((column) => column.some((value) => value != null))
+    for (const part of ['columns', 'series', 'shown']) chart[part] &&= chart[part].filter((_, i) => told[i])
+    if (!chart.series.some(({ scale }) => scale === 'right')) delete chart.right
+  }
+
   let drawn = []
   const figures = data.days.length === 0 ? [] : charts.map((chart, number) => {
     const figure = document.createElement('figure')
@@ -108,11 +115,14 @@
     caption.textContent = chart.title
     figure.append(caption)
     place.append(figure)
-    return figure
+    if (chart.series.length > 0) return figure
+    figure.append('Unknown on every day.')
+    return null
   })
   function redraw() {
     for (const chart of drawn) chart.destroy()
-    drawn = figures.map((figure, number) => {
+    drawn = figures.flatMap((figure, number) => {
+      if (figure === null) return []
       const chart = draw(charts[number], figure)
       const wrap = chart.root.querySelector('.u-wrap')
       wrap.setAttribute('role', 'img')
@@ -122,10 +132,10 @@
   }
   redraw()
   new ResizeObserver(() => {
-    figures.forEach((figure, number) => {
-      const width = figure.clientWidth - 26
-      if (drawn[number].width !== width) drawn[number].setSize({ width, height: 220 })
-    })
+    for (const chart of drawn) {
+      const width = chart.root.parentElement.clientWidth - 26
+      if (chart.width !== width) chart.setSize({ width, height: 220 })
+    }
   }).observe(place)
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw)
   // Paper is light, and as wide as it is.
@@ -133,7 +143,7 @@
     addEventListener(event, () => {
       root.classList.toggle('paper', paper)
       redraw()
-      if (paper) for (const chart of drawn) chart.setSize({ width: 450, height: 200 })
+      if (paper) for (const chart of drawn) chart.setSize({ width: 450, height: 135 })
     })
   }
 }

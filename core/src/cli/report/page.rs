@@ -43,7 +43,7 @@ impl Page {
     }
 
     /// The page. `problems` say what is missing.
-    pub(super) fn finish(self, days: Days, problems: Vec<String>) -> Result<String, minijinja::Error> {
+    pub(super) fn finish(self, days: Days, problems: &[String]) -> Result<String, minijinja::Error> {
         let reports: Vec<UsageReport> =
             self.rows.into_iter().map(|rows| rows.finish(catalog::date(), Vec::new())).collect();
         let by_day = reports.last().map_or(&[][..], |report| &report.rows);
@@ -121,6 +121,7 @@ fn facts(total: &UsageRow) -> Vec<[String; 2]> {
         fact("Tokens out", short(total.output_tokens)),
         fact("Latency p50", seconds(total.latency_ms_p50)),
         fact("Latency p95", seconds(total.latency_ms_p95)),
+        fact("First content p50", seconds(total.first_token_ms_p50)),
     ]
 }
 
@@ -164,7 +165,7 @@ fn cells(row: &UsageRow) -> Vec<String> {
 
 fn cost(row: &UsageRow) -> String {
     let Some(cost) = row.cost_usd else {
-        return "unknown".to_owned();
+        return if row.count == 0 { "–" } else { "unknown" }.to_owned();
     };
     let text = if cost >= 100.0 { format!("{cost:.2}") } else { format!("{cost:.4}") };
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
@@ -198,7 +199,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
