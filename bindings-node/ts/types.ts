@@ -188,7 +188,11 @@ export interface Config {
   /** How much calls may use in a time. */
   quotas?: Readonly<Record<string, EitherCase<QuotaConfig>>>
   /** Where records of calls go: what each did and cost. */
-  accounting?: EitherCase<{ jsonl?: EitherCase<{ path: string; maxBytes?: number; keep?: number }> }>
+  accounting?: EitherCase<{
+    jsonl?: EitherCase<{ path: string; maxBytes?: number; keep?: number }>
+    sqlite?: { path: string }
+    postgres?: { url: string }
+  }>
   /** How `locum serve` offers the tasks over HTTP. */
   serve?: object
   tasks: Readonly<Record<string, EitherCase<TaskConfig>>>
@@ -205,6 +209,8 @@ export interface QuotaConfig {
   tokens?: number
   usd?: number
   per: 'minute' | 'hour' | 'day' | 'month'
+  /** Whether that is a time of the calendar or one that ends now. */
+  window?: 'calendar' | 'rolling'
   /** What becomes of a call that would use more. */
   onExceeded?: 'skip' | 'refuse'
 }
