@@ -213,12 +213,14 @@ fn report_puts_together_what_calls_did_and_cost() {
     ]});
     let mock = Mock::start("report", &steps);
     let records = file("report.jsonl", "");
+    let database = format!("{records}.db");
+    let _ = std::fs::remove_file(&database);
     let path = file(
         "report.toml",
         &format!(
             "[providers.a]\nkind = \"openai\"\nbase_url = \"{}\"\napi_key = \"env:LOCUM_CLI_KEY\"\n\
              [models.big]\nuse = \"a/big\"\nprice = {{ input = 1000, output = 2000 }}\n[accounting.jsonl]\npath = {records:?}\n\
-             [tasks.t]\nprimary = \"big\"\nfallback = [\"a/other\"]\nretries = 0\n",
+             [accounting.sqlite]\npath = {database:?}\n[tasks.t]\nprimary = \"big\"\nfallback = [\"a/other\"]\nretries = 0\n",
             mock.base_url
         ),
     );
@@ -245,9 +247,19 @@ fn report_puts_together_what_calls_did_and_cost() {
     let today = days["rows"][0]["name"].as_str().unwrap().to_owned();
     assert_eq!(json(&["--by", "day", "--since", &today, "--until", &today])["total"]["count"], 2);
     assert_eq!(json(&["--until", "2020-01-01"])["total"]["count"], 0);
+    // The lines and the tables say the same.
+    let of = |file: &str| run(&["report", file, "--format", "json"]);
+    assert_eq!(of(&records), of(&database));
+    assert_eq!(of(&database).1, format!("{tasks:#}\n"));
     let (_, table, _) = run(&["report", &records, "--by", "model"]);
     assert!(table.starts_with("model    attempts  ok %   stand-in %"), "{table}");
     assert!(table.lines().nth(2).unwrap().contains("unknown"), "{table}");
+    let (_, euros, _) = run(&["report", &database, "--by", "model", "--currency", "EUR=0.5"]);
+    assert!(
+        euros.lines().next().unwrap().contains("EUR") && euros.lines().nth(1).unwrap().contains("0.2000"),
+        "{euros}"
+    );
+    assert_eq!(run(&["report", &database, "--currency", "0.5"]).0, Some(2));
     let (_, csv, _) = run(&["report", &records, "--by", "customer", "--format", "csv"]);
     assert!(csv.starts_with("customer,calls,ok,success_rate,") && csv.contains("\n(none),2,2,1.0,1,0.5,400,"), "{csv}");
 }

@@ -46,5 +46,7 @@ pub use quota::{OnExceeded, Period, Quota, Window};
 pub use reply::Reply;
 pub use router_event::{Happening, Level, RouterEvent};
 pub use secret::Secret;
+#[cfg(feature = "cli")]
+pub(crate) use usage_report::Currency;
 pub(crate) use usage_report::Days;
 pub use usage_report::{UsageBy, UsageReport, UsageRow};

@@ -95,6 +95,33 @@ impl Days {
     }
 }
 
+/// What costs are shown in.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Currency {
+    /// Such as `EUR`.
+    pub(crate) code: String,
+    /// What a dollar is in it.
+    pub(crate) per_usd: f64,
+}
+
+impl Default for Currency {
+    fn default() -> Self {
+        Self { code: "USD".to_owned(), per_usd: 1.0 }
+    }
+}
+
+impl std::str::FromStr for Currency {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const SHAPE: &str = "expected a code and what a dollar is in it, such as EUR=0.92";
+        let (code, per_usd) = text.split_once('=').ok_or(SHAPE)?;
+        let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+        let per_usd = per_usd.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0 && is_code);
+        Ok(Self { code: code.to_owned(), per_usd: per_usd.ok_or(SHAPE)? })
+    }
+}
+
 /// What calls did and cost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UsageReport {
@@ -187,7 +214,7 @@ impl UsageRow {
         Value::Object(map)
     }
 
-    fn cells(&self) -> [String; 13] {
+    fn cells(&self, currency: &Currency) -> [String; 13] {
         let rate = |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!("{:.1}", rate * 100.0));
         let ms = |ms: Option<f64>| ms.map_or_else(String::new, |ms| format!("{ms:.0}"));
         [
@@ -198,7 +225,7 @@ impl UsageRow {
             self.input_tokens.to_string(),
             self.cached_input_tokens.to_string(),
             self.output_tokens.to_string(),
-            self.cost_usd.map_or_else(|| "unknown".to_owned(), |cost| format!("{cost:.4}")),
+            self.cost_usd.map_or_else(|| "unknown".to_owned(), |cost| format!("{:.4}", cost * currency.per_usd)),
             self.unpriced_attempts.to_string(),
             ms(self.latency_ms_p50),
             ms(self.latency_ms_p95),
@@ -223,6 +250,27 @@ impl UsageReport {
         Value::Object(map)
     }
 
+    /// As a table for people, with costs in a currency.
+    pub(crate) fn table(&self, currency: &Currency) -> String {
+        let head = [
+            self.by.as_str(),
+            self.by.counted(),
+            "ok %",
+            "stand-in %",
+            "input",
+            "cached",
+            "output",
+            currency.code.as_str(),
+            "unpriced",
+            "p50 ms",
+            "p95 ms",
+            "first p50",
+            "first p95",
+        ];
+        let rows = columns(head, self.rows.iter().chain([&self.total]).map(|row| row.cells(currency)));
+        format!("{rows}built-in prices of {}\n", self.prices_date)
+    }
+
     /// As lines of cells by RFC 4180, below a line of their names; what is unknown is empty.
     #[must_use]
     pub fn to_csv(&self) -> String {
@@ -244,23 +292,7 @@ impl UsageReport {
 /// As a table for people.
 impl std::fmt::Display for UsageReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let head = [
-            self.by.as_str(),
-            self.by.counted(),
-            "ok %",
-            "stand-in %",
-            "input",
-            "cached",
-            "output",
-            "USD",
-            "unpriced",
-            "p50 ms",
-            "p95 ms",
-            "first p50",
-            "first p95",
-        ];
-        f.write_str(&columns(head, self.rows.iter().chain([&self.total]).map(UsageRow::cells)))?;
-        writeln!(f, "built-in prices of {}", self.prices_date)
+        f.write_str(&self.table(&Currency::default()))
     }
 }
 

@@ -12,7 +12,7 @@ use super::{FAILED, OK, Source, USAGE};
 use crate::accounting::ledger::{self, Line};
 use crate::accounting::report::Report as Rows;
 use crate::catalog;
-use crate::types::{Days, UsageBy};
+use crate::types::{Currency, Days, UsageBy};
 
 #[derive(clap::Args)]
 pub(super) struct Report {
@@ -28,6 +28,9 @@ pub(super) struct Report {
     /// Where the report goes; `-` is standard output
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// What the costs of a table or a page are shown in, and what a dollar is in it; csv and json have dollars
+    #[arg(long, value_name = "CODE=RATE", default_value = "USD=1")]
+    currency: Currency,
     /// Calls that began on this day (UTC) or later
     #[arg(long, value_name = "YYYY-MM-DD")]
     since: Option<String>,
@@ -80,13 +83,13 @@ impl Report {
         problems.iter().for_each(|problem| eprintln!("locum: {problem}"));
         let code = if problems.is_empty() { OK } else { FAILED };
         let text = match self.format {
-            Shape::Html => all.finish(days, &problems).map_err(io::Error::other)?,
+            Shape::Html => all.finish(days, &self.currency, &problems).map_err(io::Error::other)?,
             shape => {
                 let report = one.finish(catalog::date(), problems);
                 match shape {
                     Shape::Csv => report.to_csv(),
                     Shape::Json => format!("{:#}\n", report.to_value()),
-                    _ => report.to_string(),
+                    _ => report.table(&self.currency),
                 }
             }
         };

@@ -6,7 +6,8 @@
   const root = document.documentElement
   const day = (second) => new Date(second * 1e3).toISOString().slice(0, 10)
   const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 2 })
-  const usd = (value) => '$' + (Math.abs(value) < 1 ? Number(value.toPrecision(3)) : short.format(value))
+  const sign = data.currency === 'USD' ? '$' : data.currency + ' '
+  const money = (value) => sign + (Math.abs(value) < 1 ? Number(value.toPrecision(3)) : short.format(value))
   const ms = (value) => (value < 1000 ? Math.round(value) + ' ms' : Number((value / 1e3).toPrecision(3)) + ' s')
   const percent = (value) => Number(value.toFixed(1)) + ' %'
   const count = (value) => short.format(value)
@@ -24,7 +25,7 @@
       left: count,
       right: percent,
     },
-    { title: 'Cost in USD, where it is known', columns: [data.cost], series: [bar('cost', 'three', usd)], left: usd, nothing: 'unknown' },
+    { title: `Cost in ${data.currency}, where it is known`, columns: [data.cost], series: [bar('cost', 'three', money)], left: money, nothing: 'unknown' },
     {
       title: 'Latency of answered calls',
       columns: [data.p50, data.p95, data.first_p50, data.first_p95],

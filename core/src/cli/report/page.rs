@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Line, Rows};
 use crate::catalog;
-use crate::types::{Days, UsageBy, UsageReport, UsageRow, time};
+use crate::types::{Currency, Days, UsageBy, UsageReport, UsageRow, time};
 
 const TEMPLATE: &str = include_str!("page.html");
 const UPLOT: &str = include_str!("uplot/uPlot.iife.min.js");
@@ -43,7 +43,12 @@ impl Page {
     }
 
     /// The page. `problems` say what is missing.
-    pub(super) fn finish(self, days: Days, problems: &[String]) -> Result<String, minijinja::Error> {
+    pub(super) fn finish(
+        self,
+        days: Days,
+        currency: &Currency,
+        problems: &[String],
+    ) -> Result<String, minijinja::Error> {
         let reports: Vec<UsageReport> =
             self.rows.into_iter().map(|rows| rows.finish(catalog::date(), Vec::new())).collect();
         let by_day = reports.last().map_or(&[][..], |report| &report.rows);
@@ -61,14 +66,14 @@ impl Page {
             uplot => Cell::from_safe_string(UPLOT.to_owned()),
             charts => Cell::from_safe_string(CHARTS.to_owned()),
             // `<` would end the element that the data stands in.
-            data => Cell::from_safe_string(drawn(by_day).to_string().replace('<', "\\u003c")),
+            data => Cell::from_safe_string(drawn(by_day, currency).to_string().replace('<', "\\u003c")),
             since => since.or_else(|| name(by_day.first())),
             until => until.or_else(|| name(by_day.last())),
             prices => catalog::date(),
             version => env!("CARGO_PKG_VERSION"),
             problems,
-            facts => total.map(facts),
-            tables => reports.iter().map(table).collect::<Vec<_>>(),
+            facts => total.map(|total| facts(total, currency)),
+            tables => reports.iter().map(|report| table(report, currency)).collect::<Vec<_>>(),
         })
     }
 }
@@ -79,7 +84,7 @@ fn hash(text: &str) -> String {
 }
 
 /// What the charts draw: a list for each line, with a number for each day, null where it is unknown.
-fn drawn(rows: &[UsageRow]) -> Value {
+fn drawn(rows: &[UsageRow], currency: &Currency) -> Value {
     let mut days: Vec<(u64, UsageRow)> = Vec::new();
     let second = |row: &UsageRow| time::day(&row.name);
     let span = rows.first().and_then(second).zip(rows.last().and_then(second));
@@ -97,7 +102,8 @@ fn drawn(rows: &[UsageRow]) -> Value {
         "days": days.iter().map(|(day, _)| *day).collect::<Vec<_>>(),
         "calls": column(&|row| row.count.into()),
         "stand_ins": column(&|row| row.fallback_rate().map(|rate| rate * 100.0).into()),
-        "cost": column(&|row| row.cost_usd.into()),
+        "currency": currency.code,
+        "cost": column(&|row| row.cost_usd.map(|cost| cost * currency.per_usd).into()),
         "p50": column(&|row| row.latency_ms_p50.into()),
         "p95": column(&|row| row.latency_ms_p95.into()),
         "first_p50": column(&|row| row.first_token_ms_p50.into()),
@@ -109,13 +115,13 @@ fn drawn(rows: &[UsageRow]) -> Value {
 }
 
 /// The headline: names and values.
-fn facts(total: &UsageRow) -> Vec<[String; 2]> {
+fn facts(total: &UsageRow, currency: &Currency) -> Vec<[String; 2]> {
     let fact = |name: &str, value: String| [name.to_owned(), value];
     vec![
         fact("Calls", grouped(total.count)),
         fact("Answered", percent(total.success_rate())),
         fact("By stand-ins", percent(total.fallback_rate())),
-        fact("Cost", cost(total)),
+        fact("Cost", cost(total, currency)),
         fact("Unpriced", grouped(total.unpriced_attempts)),
         fact("Tokens in", short(total.input_tokens)),
         fact("Tokens out", short(total.output_tokens)),
@@ -126,7 +132,7 @@ fn facts(total: &UsageRow) -> Vec<[String; 2]> {
 }
 
 /// A table of the page; the rows that count most are first, days in their order.
-fn table(report: &UsageReport) -> Cell {
+fn table(report: &UsageReport, currency: &Currency) -> Cell {
     let mut rows: Vec<&UsageRow> = report.rows.iter().collect();
     let more = if report.by == UsageBy::Day {
         0
@@ -139,13 +145,13 @@ fn table(report: &UsageReport) -> Cell {
     context! {
         by => report.by.as_str(),
         counted => report.by.counted(),
-        rows => rows.into_iter().map(cells).collect::<Vec<_>>(),
-        total => cells(&report.total),
+        rows => rows.into_iter().map(|row| cells(row, currency)).collect::<Vec<_>>(),
+        total => cells(&report.total, currency),
         more,
     }
 }
 
-fn cells(row: &UsageRow) -> Vec<String> {
+fn cells(row: &UsageRow, currency: &Currency) -> Vec<String> {
     vec![
         row.name.clone(),
         grouped(row.count),
@@ -154,7 +160,7 @@ fn cells(row: &UsageRow) -> Vec<String> {
         grouped(row.input_tokens),
         grouped(row.cached_input_tokens),
         grouped(row.output_tokens),
-        cost(row),
+        cost(row, currency),
         grouped(row.unpriced_attempts),
         seconds(row.latency_ms_p50),
         seconds(row.latency_ms_p95),
@@ -163,13 +169,15 @@ fn cells(row: &UsageRow) -> Vec<String> {
     ]
 }
 
-fn cost(row: &UsageRow) -> String {
+fn cost(row: &UsageRow, currency: &Currency) -> String {
     let Some(cost) = row.cost_usd else {
         return if row.count == 0 { "–" } else { "unknown" }.to_owned();
     };
+    let cost = cost * currency.per_usd;
     let text = if cost >= 100.0 { format!("{cost:.2}") } else { format!("{cost:.4}") };
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
-    format!("${}.{part}", whole.parse().map_or_else(|_| whole.to_owned(), grouped))
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
+    if currency.code == "USD" { format!("${whole}.{part}") } else { format!("{} {whole}.{part}", currency.code) }
 }
 
 fn percent(rate: Option<f64>) -> String {
