@@ -204,5 +204,5 @@ pub use router::{Body, Builder, Call, EventStream, Router, TextStream};
 pub use types::{
     Attempt, AttemptRecord, CallRecord, CandidateHealth, Event, Explanation, Finish, FinishReason, Happening, Level,
     Message, Messages, Next, OnBreak, Options, Outcome, Reply, ResponseFormat, Role, RouterEvent, Secret, Tool,
-    ToolCall, ToolCallDelta, ToolChoice, Upstream, Usage,
+    ToolCall, ToolCallDelta, ToolChoice, TraceParent, Upstream, Usage,
 };

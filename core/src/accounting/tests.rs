@@ -29,6 +29,7 @@ fn record(number: usize) -> Arc<CallRecord> {
         first_token: None,
         cost: None,
         cost_is_estimate: false,
+        traceparent: None,
         attempts: Vec::new(),
     })
 }

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::accept::Accept;
 use crate::prompt::Prompt;
 use crate::types::{
-    Breaker, Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Params, Price, Quota, Secret, Sticky,
-    Strict, Upstream,
+    Breaker, Concurrency, FallbackOn, Feature, FirstToken, HedgeAfter, OnBreak, Otlp, Params, Price, Quota, Secret,
+    Sticky, Strict, Upstream,
 };
 
 /// Which wire format a provider speaks.
@@ -87,6 +87,8 @@ pub enum Sharing {
 pub struct Accounting {
     /// A file with a line of JSON for each.
     pub jsonl: Option<Lines>,
+    /// A collector that is sent traces and metrics.
+    pub otlp: Option<Otlp>,
 }
 
 /// A file of lines.

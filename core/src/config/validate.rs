@@ -2,6 +2,7 @@
 
 mod accept;
 mod hand_over;
+mod otlp;
 mod prompt;
 mod task;
 
@@ -62,8 +63,10 @@ pub(super) fn policy(
         check.name("quotas", &name, false);
         quotas.push(check.quota(&name, quota, &tasks));
     }
+    let kept = config.accounting.unwrap_or_default();
     let accounting = Accounting {
-        jsonl: config.accounting.and_then(|accounting| accounting.jsonl).and_then(|jsonl| check.lines(&jsonl)),
+        jsonl: kept.jsonl.and_then(|jsonl| check.lines(&jsonl)),
+        otlp: kept.otlp.and_then(|otlp| check.otlp(otlp, lints)),
     };
     let serve =
         Builder { sources, places, problems: check.problems, lints, is_file }.serve(config.serve.unwrap_or_default());

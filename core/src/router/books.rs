@@ -5,17 +5,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
+#[cfg(feature = "otlp")]
+use super::telemetry;
 use super::{Inner, Prepared};
 use crate::accounting::jsonl::Jsonl;
 use crate::accounting::{Books, Sink};
-use crate::config::{Accounting, Lines};
+use crate::config::{Lines, Policy};
 use crate::driver::{Book, Closing};
 use crate::error::ErrorKind;
 use crate::observe::Notices;
-use crate::types::{AttemptRecord, CallRecord, Outcome};
+use crate::state::Members;
+use crate::types::{AttemptRecord, CallRecord, Outcome, TraceParent};
 
 /// The ways to where a configuration has records kept.
-pub(super) fn of(accounting: &Accounting, notices: &Arc<Notices>) -> Vec<Books> {
+#[cfg_attr(not(feature = "otlp"), allow(unused_variables, reason = "only metrics tell of the members"))]
+pub(super) fn of(policy: &Policy, members: &Arc<Members>, notices: &Arc<Notices>) -> Vec<Books> {
+    let accounting = &policy.accounting;
     let mut books = Vec::new();
     let mut keep = |sink: Box<dyn Sink>| {
         let notices = Arc::clone(notices);
@@ -23,6 +28,10 @@ pub(super) fn of(accounting: &Accounting, notices: &Arc<Notices>) -> Vec<Books> 
     };
     if let Some(Lines { path, max_bytes, keep: files }) = &accounting.jsonl {
         keep(Box::new(Jsonl::new(path.clone(), *max_bytes, *files)));
+    }
+    #[cfg(feature = "otlp")]
+    if let Some(settings) = &accounting.otlp {
+        keep(Box::new(telemetry::exporter(settings, policy, members, notices)));
     }
     books
 }
@@ -43,6 +52,7 @@ impl Inner {
         let Prepared { task, taker, choices, options, live, .. } = prepared;
         let inner = Arc::clone(self);
         let (task, taker, choices) = (Arc::clone(task), Arc::clone(taker), Arc::clone(choices));
+        let traceparent = options.traceparent.as_deref().and_then(TraceParent::parse);
         let (customer, metadata, stream) = (options.customer.clone(), options.metadata.clone(), live.is_some());
         Some(Box::new(move |closing| {
             let Closing { result, latency, first_token, attempts } = closing;
@@ -96,6 +106,7 @@ impl Inner {
                     cost: attempts.iter().filter_map(|record| record.attempt.cost).reduce(|sum, cost| sum + cost),
                     cost_is_estimate: attempts.iter().any(|record| record.attempt.cost_is_estimate),
                     attempts,
+                    traceparent,
                 },
             );
         }))

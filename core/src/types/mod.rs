@@ -15,6 +15,7 @@ mod health;
 mod hidden;
 mod message;
 mod options;
+mod otlp;
 mod pace;
 pub(crate) mod parse;
 mod price;
@@ -23,6 +24,7 @@ mod reply;
 mod router_event;
 mod secret;
 pub(crate) mod time;
+mod trace_parent;
 
 #[cfg(feature = "cli")]
 pub(crate) use attempt::columns;
@@ -38,6 +40,7 @@ pub use flow::{OnBreak, Upstream};
 pub use health::{BreakerState, CandidateHealth, Cooldown, LastError, Percentiles};
 pub use message::{Content, Message, Messages, Part, Role, ToolCall};
 pub use options::{Options, ResponseFormat, Tool, ToolChoice, Variables};
+pub use otlp::{Otlp, OtlpProtocol};
 pub use pace::{Breaker, Concurrency, FirstToken, HedgeAfter, Sticky};
 pub use parse::ParseError;
 pub use price::{Price, Tier};
@@ -45,3 +48,4 @@ pub use quota::{OnExceeded, Period, Quota};
 pub use reply::Reply;
 pub use router_event::{Happening, Level, RouterEvent};
 pub use secret::Secret;
+pub use trace_parent::TraceParent;
