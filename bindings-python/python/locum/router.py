@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from locum import _core
+from locum import _core, _trace
 from locum.stream import Stream
 from locum.types import candidate_health, explanation
 
@@ -93,6 +93,7 @@ class Router:
         allow_fallback: bool | None = None,
         extra_body: Mapping[str, Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         upstream: Upstream | None = None,
         on_break: OnBreak | None = None,
     ) -> _core.Reply:
@@ -122,6 +123,8 @@ class Router:
             allow_fallback: Whether stand-ins may serve this call; a pinned model implies they may not.
             extra_body: Members to set in the request body, by provider name.
             idempotency_key: Sent as ``Idempotency-Key`` with every attempt.
+            traceparent: The trace that the call belongs to, as W3C's header names it. Left out, it is the current span's
+                where the program uses OpenTelemetry.
             upstream: ``unary`` or ``stream``: how the provider is asked, whatever the task says.
             on_break: What follows when a streamed answer breaks off: ``error``, ``restart`` or ``resume``.
 
@@ -149,6 +152,7 @@ class Router:
                 "allow_fallback": allow_fallback,
                 "extra_body": extra_body,
                 "idempotency_key": idempotency_key,
+                "traceparent": _trace.parent() if traceparent is None else traceparent,
                 "upstream": upstream,
                 "on_break": on_break,
             },
@@ -181,6 +185,7 @@ class Router:
         allow_fallback: bool | None = None,
         extra_body: Mapping[str, Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         upstream: Upstream | None = None,
         on_break: OnBreak | None = None,
     ) -> _core.Reply:
@@ -209,6 +214,7 @@ class Router:
                 "allow_fallback": allow_fallback,
                 "extra_body": extra_body,
                 "idempotency_key": idempotency_key,
+                "traceparent": _trace.parent() if traceparent is None else traceparent,
                 "upstream": upstream,
                 "on_break": on_break,
             },
@@ -236,6 +242,7 @@ class Router:
         allow_fallback: bool | None = None,
         extra_body: Mapping[str, Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         on_break: OnBreak | None = None,
         reasoning_events: bool | None = None,
         tool_call_deltas: bool | None = None,
@@ -279,6 +286,7 @@ class Router:
                 "allow_fallback": allow_fallback,
                 "extra_body": extra_body,
                 "idempotency_key": idempotency_key,
+                "traceparent": _trace.parent() if traceparent is None else traceparent,
                 "on_break": on_break,
                 "reasoning_events": reasoning_events,
                 "tool_call_deltas": tool_call_deltas,
@@ -302,6 +310,7 @@ class Router:
         allow_fallback: bool | None = None,
         extra_body: Mapping[str, Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
     ) -> Explanation:
         """Tells what a call would do at this moment: which candidates it would ask, in which order, within which limits,
         whom it would pass over and why, and how long it takes and what it costs at worst.
@@ -326,6 +335,7 @@ class Router:
                 "allow_fallback": allow_fallback,
                 "extra_body": extra_body,
                 "idempotency_key": idempotency_key,
+                "traceparent": _trace.parent() if traceparent is None else traceparent,
             },
         )
         return explanation(**fields)
