@@ -106,8 +106,11 @@ impl Collector {
             body: self.body(message),
             connect_timeout: self.timeout,
         };
-        let answer =
-            self.runtime.block_on(async { tokio::time::timeout(self.timeout, self.http.whole(request, MOST)).await });
+        let answer = self.runtime.block_on(async {
+            // A connection that has rested hears only now whether the other side has closed it.
+            tokio::task::yield_now().await;
+            tokio::time::timeout(self.timeout, self.http.whole(request, MOST)).await
+        });
         let busy = |why: String| Sent::Busy { why, wait: None };
         let (answer, trailers) = match answer {
             Err(_) => return busy(format!("no answer within {} ms", self.timeout.as_millis())),
