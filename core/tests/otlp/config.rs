@@ -3,7 +3,7 @@
 use locum::Policy;
 use serde_json::{Value, json};
 
-fn policy(otlp: Value) -> Result<Policy, locum::Error> {
+fn policy(otlp: &Value) -> Result<Policy, locum::Error> {
     Policy::from_value(json!({"tasks": {"t": {"primary": "ollama/x"}}, "accounting": {"otlp": otlp}}))
 }
 
@@ -38,17 +38,17 @@ fn what_is_wrong_is_named() {
         ),
         (json!({"timeout_ms": 0}), "accounting.otlp.timeout_ms: must be between 1 and 86400000"),
     ] {
-        assert_eq!(policy(otlp).expect_err("a problem").problems(), [expected]);
+        assert_eq!(policy(&otlp).expect_err("a problem").problems(), [expected]);
     }
-    assert!(policy(json!({"protocol": "http/json"})).is_err());
+    assert!(policy(&json!({"protocol": "http/json"})).is_err());
 }
 
 #[test]
 fn what_is_left_out_has_its_default() {
-    let otlp = policy(json!({})).unwrap().accounting.otlp.unwrap();
+    let otlp = policy(&json!({})).unwrap().accounting.otlp.unwrap();
     assert_eq!(otlp.endpoint, "http://localhost:4318");
     assert_eq!(otlp.resource["service.name"], "locum");
     assert!(otlp.traces && otlp.metrics && otlp.headers.is_empty());
-    let grpc = policy(json!({"protocol": "grpc"})).unwrap().accounting.otlp.unwrap();
+    let grpc = policy(&json!({"protocol": "grpc"})).unwrap().accounting.otlp.unwrap();
     assert_eq!(grpc.endpoint, "http://localhost:4317");
 }

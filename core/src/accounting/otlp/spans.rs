@@ -84,7 +84,7 @@ fn spans(record: &CallRecord, servers: &Servers) -> Vec<Span> {
 /// Only a failure is an error: who is cancelled or overtaken did nothing wrong.
 fn status(outcome: Outcome, kind: Option<ErrorKind>) -> Option<Status> {
     let message = kind.map(|kind| kind.as_str().to_owned()).unwrap_or_default();
-    (outcome == Outcome::Failed).then(|| Status { code: StatusCode::Error as i32, message })
+    (outcome == Outcome::Failed).then_some(Status { code: StatusCode::Error as i32, message })
 }
 
 fn of_call(record: &CallRecord) -> Vec<KeyValue> {
