@@ -111,6 +111,7 @@ def test_names_are_those_of_the_conventions() -> None:
     assert {name for name in names if not name.startswith("locum.")} <= known()
     assert "gen_ai.response.time_to_first_chunk" in names
     assert "error.type" in names
+    assert {"gen_ai.response.model", "gen_ai.response.finish_reasons"} <= names
     told_of = {metric.name for metric in metrics if not metric.name.startswith("locum.")}
     official = {value for name, value in vars(gen_ai_metrics).items() if name.isupper() and isinstance(value, str)}
     assert told_of <= official

@@ -30,6 +30,8 @@ fn record(number: usize) -> Arc<CallRecord> {
         cost: None,
         cost_is_estimate: false,
         traceparent: None,
+        served_by: None,
+        finish: None,
         attempts: Vec::new(),
     })
 }

@@ -55,7 +55,7 @@ impl Inner {
         let traceparent = options.traceparent.as_deref().and_then(TraceParent::parse);
         let (customer, metadata, stream) = (options.customer.clone(), options.metadata.clone(), live.is_some());
         Some(Box::new(move |closing| {
-            let Closing { result, latency, first_token, attempts } = closing;
+            let Closing { result, latency, first_token, attempts, answer } = closing;
             let made = attempts.iter().filter(|attempt| attempt.outcome != Outcome::Skipped);
             let attempts: Vec<_> = made
                 .map(|attempt| {
@@ -107,6 +107,8 @@ impl Inner {
                     cost_is_estimate: attempts.iter().any(|record| record.attempt.cost_is_estimate),
                     attempts,
                     traceparent,
+                    served_by: answer.and_then(|answer| answer.served_by.clone()),
+                    finish: answer.map(|answer| answer.finish.unified),
                 },
             );
         }))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::attempt::{Attempt, Outcome, millis};
-use super::completion::Usage;
+use super::completion::{FinishReason, Usage};
 use super::trace_parent::TraceParent;
 use crate::error::ErrorKind;
 
@@ -50,6 +50,10 @@ pub struct CallRecord {
     pub attempts: Vec<AttemptRecord>,
     /// The trace that the caller had, which the call's own spans join. Not part of the record as an object.
     pub traceparent: Option<TraceParent>,
+    /// The model that the provider says answered. Not part of it either.
+    pub served_by: Option<String>,
+    /// Why that model stopped. Not part of it either.
+    pub finish: Option<FinishReason>,
 }
 
 /// An attempt on the books.

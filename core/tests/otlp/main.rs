@@ -101,6 +101,9 @@ async fn a_call_is_a_span_and_every_attempt_a_span_below_it() {
             ("503".into(), 2)
         );
         let told = |key: &str| value(&won.attributes, key);
+        assert!(
+            told("gen_ai.response.model").is_some() && told("gen_ai.response.finish_reasons").unwrap().contains("stop")
+        );
         assert_eq!(
             (told("gen_ai.provider.name").unwrap(), told("gen_ai.request.model").unwrap()),
             ("x_ai".into(), "small".into())

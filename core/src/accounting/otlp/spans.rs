@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
-use super::words::{CHAT, flag, float, int, model, operation, text};
+use super::words::{CHAT, flag, float, int, list, model, operation, text};
 use super::{Servers, scope};
 use crate::error::ErrorKind;
 use crate::types::{AttemptRecord, CallRecord, Next, Outcome, TraceParent};
@@ -73,7 +73,7 @@ fn spans(record: &CallRecord, servers: &Servers) -> Vec<Span> {
             kind: SpanKind::Client as i32,
             start_time_unix_nano: at(started),
             end_time_unix_nano: at(started + made.attempt.latency),
-            attributes: of_attempt(made, record.stream, servers),
+            attributes: of_attempt(made, record, servers),
             status: status(made.attempt.outcome, made.attempt.kind),
             ..span(number)
         }
@@ -114,7 +114,7 @@ fn of_call(record: &CallRecord) -> Vec<KeyValue> {
     attributes
 }
 
-fn of_attempt(record: &AttemptRecord, stream: bool, servers: &Servers) -> Vec<KeyValue> {
+fn of_attempt(record: &AttemptRecord, call: &CallRecord, servers: &Servers) -> Vec<KeyValue> {
     let attempt = &record.attempt;
     let mut attributes = operation(record, servers);
     attributes.extend([
@@ -122,8 +122,13 @@ fn of_attempt(record: &AttemptRecord, stream: bool, servers: &Servers) -> Vec<Ke
         int("locum.depth", record.depth as u64),
         text("locum.outcome", attempt.outcome.as_str()),
     ]);
-    if stream {
+    if call.stream {
         attributes.push(flag("gen_ai.request.stream", true));
+    }
+    // What is known of an answer is known of the one that was delivered.
+    if attempt.outcome == Outcome::Ok {
+        attributes.extend(call.served_by.as_deref().map(|model| text("gen_ai.response.model", model)));
+        attributes.extend(call.finish.map(|finish| list("gen_ai.response.finish_reasons", finish.as_str())));
     }
     let texts = [
         ("error.type", attempt.kind.map(ErrorKind::as_str)),

@@ -2,7 +2,7 @@
 //! (<https://github.com/open-telemetry/semantic-conventions-genai>), and attributes made of them.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 
 use super::{Server, Servers};
 use crate::types::AttemptRecord;
@@ -62,6 +62,12 @@ pub(super) fn float(key: &str, value: f64) -> KeyValue {
 
 pub(super) fn flag(key: &str, value: bool) -> KeyValue {
     attribute(key, Value::BoolValue(value))
+}
+
+/// A list of one text.
+pub(super) fn list(key: &str, value: &str) -> KeyValue {
+    let values = vec![AnyValue { value: Some(Value::StringValue(value.to_owned())) }];
+    attribute(key, Value::ArrayValue(ArrayValue { values }))
 }
 
 fn attribute(key: &str, value: Value) -> KeyValue {
