@@ -86,9 +86,12 @@ impl Collector {
     }
 
     pub(crate) fn spans(&self) -> Vec<Span> {
-        let decoded = |got: Got| ExportTraceServiceRequest::decode(got.message()).unwrap();
-        let told = self.about("trace").into_iter().flat_map(|got| decoded(got).resource_spans);
-        told.flat_map(|told| told.scope_spans).flat_map(|scope| scope.spans).collect()
+        self.about("trace").iter().flat_map(Got::spans).collect()
+    }
+
+    /// Those of one request.
+    pub(crate) fn spans_of(&self, request: usize) -> Vec<Span> {
+        self.got()[request].spans()
     }
 
     /// As the last request had them.
@@ -121,6 +124,11 @@ impl Got {
         let length = u32::from_be_bytes(self.body[1..5].try_into().unwrap()) as usize;
         assert_eq!((self.body[0], length), (0, self.body.len() - 5));
         self.body.slice(5..)
+    }
+
+    fn spans(&self) -> Vec<Span> {
+        let told = ExportTraceServiceRequest::decode(self.message()).unwrap().resource_spans;
+        told.into_iter().flat_map(|told| told.scope_spans).flat_map(|scope| scope.spans).collect()
     }
 
     /// What the request says of the resource.

@@ -219,6 +219,24 @@ async fn a_collector_without_time_is_asked_again_with_the_same_spans() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_records_none_is_told_twice() {
+    let busy = || Answer::Http(503, "".into());
+    let collector = Collector::start([busy(), Answer::Http(200, "".into()), busy()]).await;
+    let (_mock, router) = telling(&collector, json!({"a": vec![json!({"answer": "x"}); 700]}), json!({})).await;
+    router.complete("t", "Hi").await.unwrap();
+    collector.wait(1).await;
+    // While the collector rests, more come than fit into one request.
+    futures_util::future::join_all((0..699).map(|_| router.complete("t", "Hi").into_future())).await;
+    assert!(flush(&router, Some(Duration::from_secs(20))).await);
+    let mut taken: Vec<_> =
+        [1].into_iter().chain(3..collector.got().len()).flat_map(|at| collector.spans_of(at)).collect();
+    taken.sort_by(|one, other| one.span_id.cmp(&other.span_id));
+    let count = taken.len();
+    taken.dedup_by(|one, other| one.span_id == other.span_id);
+    assert_eq!((count, taken.len()), (1400, 1400));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_told_and_holds_up_nothing() {
     const SECRET: &str = "a-secret-of-the-collector";
     for (protocol, refusal) in
