@@ -163,6 +163,7 @@
 //! | `testkit` | scripted providers on loopback |
 //! | `serve` | the OpenAI face over HTTP, on a socket or inside your own axum application |
 //! | `bpe` | counts the tokens of OpenAI's models exactly where a limit is near, instead of estimating them |
+//! | `otlp` | sends traces and metrics of calls to an OpenTelemetry collector |
 //! | `cli` | the `locum` command: `cargo install locum --features cli` |
 //! | `schema` | generates the JSON Schema of the configuration (for work on Locum itself) |
 //!
