@@ -7,7 +7,7 @@ SHELL := /bin/bash
 LOGS := .build/logs
 VENV := bindings-python/.venv
 PY := $(VENV)/bin/python
-FEATURES := bpe,cli,postgres,schema,sqlite,testkit
+FEATURES := cli,schema,testkit
 
 help:
 	@sed -n 's/^| `make \([a-z-]*\)`.* | \(.*\) |$$/  make \1\t\2/p' CONTRIBUTING.md | expand -t 24
@@ -37,7 +37,7 @@ node: build-node
 
 lint: build-python build-node
 	cargo fmt --all --check
-	cargo clippy --workspace --features locum/bpe,locum/cli,locum/postgres,locum/schema,locum/sqlite,locum/testkit --all-targets -- -D warnings
+	cargo clippy --workspace --features locum/cli,locum/schema,locum/testkit --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -p locum --no-deps --features cli
 	cd bindings-python && ./lint
 	cd bindings-node && npm run --silent lint

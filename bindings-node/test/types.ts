@@ -16,7 +16,7 @@ export async function usage(signal: AbortSignal): Promise<string> {
     { role: 'system', content: 'Be brief.' },
     { role: 'user', content: [{ type: 'text', text: 'Hi' }, { type: 'image_url', image_url: { url: 'https://example.org/a.png' } }] },
   ]
-  const options: Options = { customer: 'acme', signal, timeout_ms: 5, maxOutputTokens: null, temperature: undefined }
+  const options: Options = { customer: 'acme', signal, timeout_ms: 5, traceparent: null, maxOutputTokens: null, temperature: undefined }
   const reply: Reply = await router.complete('support_chat', messages, options)
   messages.push(reply.message, { role: 'tool', tool_call_id: reply.toolCalls[0]?.id ?? '', content: 'x' })
   const tokens: Usage | null = reply.usage

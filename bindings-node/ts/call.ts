@@ -7,6 +7,7 @@ import { AbortError, InvalidRequestError } from './errors.js'
 import { attempts, partial, type Wire } from './fields.js'
 import { Unwritable, write } from './json.js'
 import type { Settlement } from './native.js'
+import { activeParent } from './trace.js'
 
 /** A call that may be made. `request` is `{task, messages, options}` as JSON. */
 export interface Asked {
@@ -26,7 +27,10 @@ export function ask(task: unknown, messages: unknown, options: unknown): Asked {
   const { signal, ...rest } = (options ?? {}) as { signal?: AbortSignal | null }
   if (signal != null && !isSignal(signal)) throw invalid(task, 'signal', 'expected an AbortSignal')
   if (signal?.aborted) throw aborted(signal, task)
-  return { task, request: requestText(task, messages, rest), signal: signal ?? undefined }
+  const own = (rest as { traceparent?: unknown }).traceparent
+  const traceparent = own ?? activeParent()
+  const told = traceparent === undefined ? rest : { ...rest, traceparent }
+  return { task, request: requestText(task, messages, told), signal: signal ?? undefined }
 }
 
 function requestText(task: string, messages: unknown, options: object): string {

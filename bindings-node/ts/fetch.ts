@@ -11,6 +11,7 @@ import { isSignal, warn } from './call.js'
 import { errorOf } from './errors.js'
 import type { Wire } from './fields.js'
 import { type ExchangeHandle, type RouterHandle, addon, advance, follow, followFor } from './native.js'
+import { activeParent } from './trace.js'
 
 /**
  * The response to a request.
@@ -24,6 +25,8 @@ export async function exchange(router: RouterHandle, input: string | URL | Reque
   const request = new Request(input, { method, headers, body, duplex: 'half', signal: null })
   if (signal?.aborted) throw signal.reason
   const bytes = typeof body === 'string' ? Buffer.from(body) : await whole(request, signal)
+  const parent = request.headers.has('traceparent') ? undefined : activeParent()
+  if (parent !== undefined) request.headers.set('traceparent', parent)
   const head = JSON.stringify({ method: request.method, url: request.url, headers: [...request.headers] })
   const handle = addon.openExchange(router, head, bytes)
   if (typeof handle === 'string') throw errorOf(JSON.parse(handle))

@@ -154,6 +154,11 @@ export interface CommonOptions extends Params {
   extraBody?: Readonly<Record<string, object>> | null
   /** Sent as `Idempotency-Key` with every attempt. */
   idempotencyKey?: string | null
+  /**
+   * The trace that the call belongs to, as W3C's header names it. Left out, it is the active span's where the program uses
+   * OpenTelemetry.
+   */
+  traceparent?: string | null
   /** What follows when the answer breaks off, whatever the task says. */
   onBreak?: OnBreak | null
 }
@@ -176,6 +181,20 @@ export type CredentialEnd = Date | string | number | null
 /** What gives a credential when one is needed. */
 export type CredentialCallback = () => Credential | PromiseLike<Credential>
 
+/** An OpenTelemetry collector that is sent traces and metrics over OTLP. */
+export interface OtlpConfig {
+  endpoint?: string
+  protocol?: 'http/protobuf' | 'grpc'
+  headers?: Readonly<Record<string, string>>
+  serviceName?: string
+  /** Further attributes of the resource. */
+  resource?: Readonly<Record<string, string>>
+  traces?: boolean
+  metrics?: boolean
+  metricsIntervalMs?: number
+  timeoutMs?: number
+}
+
 /** What `locum.toml` holds, as an object. */
 export interface Config {
   /** Who shares what is learned of the health of candidates: all routers of the process, or this one alone. */
@@ -192,6 +211,8 @@ export interface Config {
     jsonl?: EitherCase<{ path: string; maxBytes?: number; keep?: number }>
     sqlite?: { path: string }
     postgres?: { url: string }
+    /** An OpenTelemetry collector that is sent traces and metrics. */
+    otlp?: EitherCase<OtlpConfig>
   }>
   /** How `locum serve` offers the tasks over HTTP. */
   serve?: object

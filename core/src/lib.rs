@@ -175,6 +175,7 @@
 //! | `bpe` | counts the tokens of OpenAI's models exactly where a limit is near, instead of estimating them |
 //! | `sqlite` | `[accounting.sqlite]`: records of calls in SQLite files; SQLite itself is compiled in |
 //! | `postgres` | `[accounting.postgres]`: records of calls in a PostgreSQL database |
+//! | `otlp` | sends traces and metrics of calls to an OpenTelemetry collector |
 //! | `cli` | the `locum` command: `cargo install locum --features cli` |
 //! | `schema` | generates the JSON Schema of the configuration (for work on Locum itself) |
 //!
@@ -218,5 +219,5 @@ pub use router::{Body, Builder, Call, EventStream, Router, TextStream};
 pub use types::{
     Attempt, AttemptRecord, CallRecord, CandidateHealth, Event, Explanation, Finish, FinishReason, Happening, Level,
     Message, Messages, Next, OnBreak, Options, Outcome, Reply, ResponseFormat, Role, RouterEvent, Secret, Tool,
-    ToolCall, ToolCallDelta, ToolChoice, Upstream, Usage, UsageBy, UsageReport, UsageRow,
+    ToolCall, ToolCallDelta, ToolChoice, TraceParent, Upstream, Usage, UsageBy, UsageReport, UsageRow,
 };

@@ -12,6 +12,8 @@ mod plan;
 mod quotas;
 mod seat;
 mod stream;
+#[cfg(feature = "otlp")]
+mod telemetry;
 mod usage;
 mod watch;
 
@@ -49,7 +51,7 @@ use crate::state::{Members, State};
 use crate::tokens::Ruler;
 use crate::transport::{Http, Transport};
 use crate::types::parse::did_you_mean;
-use crate::types::{Amend, Attempt, FallbackOn, Messages, Options, Outcome, ParseError, Reply, Upstream};
+use crate::types::{Amend, Attempt, FallbackOn, Messages, Options, Outcome, ParseError, Reply, TraceParent, Upstream};
 
 /// Completes tasks. Cheap to clone; clones share connections and what was learned.
 #[derive(Clone)]
@@ -98,13 +100,13 @@ impl Router {
         for lint in &policy.lints {
             notices.tell(lint, lint);
         }
-        let books = books::of(&policy.accounting, &notices);
         let quotas = Arc::new(Quotas::new(policy.quotas.clone()));
         let state = match policy.state {
             Sharing::Process => State::of_process(),
             Sharing::Router => State::own(),
         };
         let members = Arc::new(Members::join(state, identities(&policy)));
+        let books = books::of(&policy, &members, &notices);
         let (rejected, watchers, calls, late) = (Mutex::default(), Arc::default(), Calls::default(), Late::default());
         Self {
             inner: Arc::new(Inner {
@@ -482,6 +484,10 @@ fn check(options: &Options, live: bool) -> Result<(), ParseError> {
             wrong("upstream", "a stream comes from a stream; unary is for whole answers")
         }
         Options { reasoning_events: Some(_), .. } if !live => wrong("reasoning_events", "only streams have events"),
+        Options { traceparent: Some(text), .. } if TraceParent::parse(text).is_none() => wrong(
+            "traceparent",
+            "is no traceparent of W3C's Trace Context: 00, trace, span and flags in hexadecimal digits",
+        ),
         Options { tool_call_deltas: Some(_), .. } if !live => wrong("tool_call_deltas", "only streams have events"),
         _ => Ok(()),
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const RULE: &[(&str, &[&str])] = &[
     ("error", &["types"]),
     ("types", &["error"]),
-    ("accounting", &["types"]),
+    ("accounting", &["types", "error", "transport"]),
     ("catalog", &["types"]),
     ("accept", &["types"]),
     ("prompt", &["types"]),

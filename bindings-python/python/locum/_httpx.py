@@ -11,6 +11,7 @@ import math
 import weakref
 from typing import TYPE_CHECKING, Any, cast, overload
 
+from locum import _trace
 from locum.errors import Timeout
 from locum.stream import Reading
 
@@ -173,6 +174,8 @@ def _asked(request: Any, content: bytes) -> tuple[str, bytes, list[tuple[bytes, 
     told = "x-locum-timeout-ms" in request.headers or "x-stainless-read-timeout" in request.headers
     if patience is not None and not told:
         headers.append((b"x-locum-timeout-ms", b"%d" % max(1, math.ceil(patience * 1000))))
+    if "traceparent" not in request.headers and (parent := _trace.parent()) is not None:
+        headers.append((b"traceparent", parent.encode()))
     return request.method, request.url.raw_path, headers, content
 
 

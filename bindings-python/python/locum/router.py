@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from locum import _core
+from locum import _core, _trace
 from locum.stream import Stream
 from locum.types import candidate_health, explanation, usage_report
 
@@ -103,6 +103,7 @@ class Router:
         allow_fallback: bool | None = None,
         extra_body: Mapping[str, Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         upstream: Upstream | None = None,
         on_break: OnBreak | None = None,
     ) -> _core.Reply:
@@ -132,6 +133,8 @@ class Router:
             allow_fallback: Whether stand-ins may serve this call; a pinned model implies they may not.
             extra_body: Members to set in the request body, by provider name.
             idempotency_key: Sent as ``Idempotency-Key`` with every attempt.
+            traceparent: The trace that the call belongs to, as W3C's header names it. Left out, it is the current span's
+                where the program uses OpenTelemetry.
             upstream: ``unary`` or ``stream``: how the provider is asked, whatever the task says.
             on_break: What follows when a streamed answer breaks off: ``error``, ``restart`` or ``resume``.
 
@@ -159,6 +162,7 @@ class Router:
                 "allow_fallback": allow_fallback,
                 "extra_body": extra_body,
                 "idempotency_key": idempotency_key,
+                "traceparent": _trace.parent() if traceparent is None else traceparent,
                 "upstream": upstream,
                 "on_break": on_break,
             },
@@ -191,6 +195,7 @@ class Router:
         allow_fallback: bool | None = None,
         extra_body: Mapping[str, Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         upstream: Upstream | None = None,
         on_break: OnBreak | None = None,
     ) -> _core.Reply:
@@ -219,6 +224,7 @@ class Router:
                 "allow_fallback": allow_fallback,
                 "extra_body": extra_body,
                 "idempotency_key": idempotency_key,
+                "traceparent": _trace.parent() if traceparent is None else traceparent,
                 "upstream": upstream,
                 "on_break": on_break,
             },
@@ -246,6 +252,7 @@ class Router:
         allow_fallback: bool | None = None,
         extra_body: Mapping[str, Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         on_break: OnBreak | None = None,
         reasoning_events: bool | None = None,
         tool_call_deltas: bool | None = None,
@@ -289,6 +296,7 @@ class Router:
                 "allow_fallback": allow_fallback,
                 "extra_body": extra_body,
                 "idempotency_key": idempotency_key,
+                "traceparent": _trace.parent() if traceparent is None else traceparent,
                 "on_break": on_break,
                 "reasoning_events": reasoning_events,
                 "tool_call_deltas": tool_call_deltas,
@@ -312,6 +320,7 @@ class Router:
         allow_fallback: bool | None = None,
         extra_body: Mapping[str, Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
     ) -> Explanation:
         """Tells what a call would do at this moment: which candidates it would ask, in which order, within which limits,
         whom it would pass over and why, and how long it takes and what it costs at worst.
@@ -336,6 +345,7 @@ class Router:
                 "allow_fallback": allow_fallback,
                 "extra_body": extra_body,
                 "idempotency_key": idempotency_key,
+                "traceparent": _trace.parent() if traceparent is None else traceparent,
             },
         )
         return explanation(**fields)

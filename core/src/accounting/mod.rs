@@ -5,6 +5,8 @@
 pub mod fork;
 pub(crate) mod jsonl;
 pub(crate) mod ledger;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 pub(crate) mod quota;
@@ -38,6 +40,19 @@ pub(crate) trait Sink: Send {
     /// # Errors
     /// Says why nothing could be written.
     fn write(&mut self, records: &[Arc<CallRecord>]) -> Result<(), String>;
+
+    /// How often it has more to write than records; never, where absent.
+    fn period(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Writes what is no record, knowing how many records were lost on the way to it: each period, at a flush and at the end.
+    ///
+    /// # Errors
+    /// Says why nothing could be written. It is not asked again before the next period.
+    fn more(&mut self, _lost: u64) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Records as one array of JSON. Databases take no NUL in a text.
@@ -96,6 +111,12 @@ struct Inbox {
     lost: u64,
     told: u64,
     closed: bool,
+    /// Whether a thread writes for a sink that has more than records; how often that was asked for, how often it was tried, and
+    /// which of these failed last.
+    has_more: bool,
+    asked: u64,
+    answered: u64,
+    failed: u64,
 }
 
 impl Shared {
@@ -133,36 +154,45 @@ impl Books {
 
     fn begin(&self, sink: Box<dyn Sink>) {
         let shared = Arc::clone(&self.shared);
+        // Before the thread is there, so that a flush that comes meanwhile waits for it.
+        self.shared.lock().has_more = sink.period().is_some();
         let begun = std::thread::Builder::new().name("locum-books".to_owned()).spawn(move || work(&shared, sink));
         if let Err(error) = begun {
             (self.shared.warn)("books thread", &format!("usage records are not kept: no thread ({error})"));
             let mut inbox = self.shared.lock();
             inbox.settled += inbox.waiting.len() as u64;
             inbox.waiting.clear();
+            inbox.has_more = false;
         }
     }
 
     /// Waits until everything that came before is written, for so long at most; whether it is.
     pub(crate) fn flush(&self, patience: Duration) -> bool {
+        self.settle(patience, false)
+    }
+
+    /// The same, and nothing comes any more, if `close`.
+    fn settle(&self, patience: Duration, close: bool) -> bool {
         let end = Instant::now() + patience;
         let mut inbox = self.shared.lock();
-        let (target, lost) = (inbox.put, inbox.lost);
-        while inbox.settled < target {
+        inbox.closed |= close;
+        inbox.asked += u64::from(inbox.has_more);
+        let (target, lost, asked) = (inbox.put, inbox.lost, inbox.asked);
+        self.shared.rung.notify_all();
+        while inbox.settled < target || inbox.answered < asked {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
             inbox = self.shared.done.wait_timeout(inbox, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        inbox.lost == lost
+        inbox.lost == lost && (asked == 0 || inbox.failed < asked)
     }
 }
 
 impl Drop for Books {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.rung.notify_all();
-        self.flush(LAST_PATIENCE);
+        self.settle(LAST_PATIENCE, true);
     }
 }
 
@@ -170,20 +200,37 @@ impl Drop for Books {
 fn work(shared: &Shared, mut sink: Box<dyn Sink>) {
     let mut batch: Vec<Arc<CallRecord>> = Vec::new();
     let mut pause = PAUSE.0;
+    let mut due = sink.period().map(|period| Instant::now() + period);
     loop {
         let mut inbox = shared.lock();
-        while inbox.waiting.is_empty() && batch.is_empty() && !inbox.closed {
-            inbox = shared.rung.wait(inbox).unwrap_or_else(PoisonError::into_inner);
+        while inbox.waiting.is_empty() && batch.is_empty() && !inbox.closed && inbox.answered == inbox.asked {
+            let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+            inbox = match left {
+                None => shared.rung.wait(inbox).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => break,
+                Some(left) => shared.rung.wait_timeout(inbox, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
         batch.extend(inbox.waiting.drain(..));
         let (lost, closed) = (inbox.lost - inbox.told, inbox.closed);
         inbox.told = inbox.lost;
+        let (all_lost, asked, answered) = (inbox.lost, inbox.asked, inbox.answered);
         drop(inbox);
         if lost > 0 {
             (shared.warn)(
                 "books full",
                 &format!("{lost} usage records were dropped: they came faster than they are written"),
             );
+        }
+        // Who flushes wants what the records before it add up to.
+        let flushes = batch.is_empty() && asked > answered;
+        if flushes || due.is_some_and(|due| due <= Instant::now()) {
+            due = sink.period().map(|period| Instant::now() + period);
+            let result = sink.more(all_lost).inspect_err(|why| (shared.warn)(why, why));
+            if flushes {
+                answer(shared, asked, result.is_ok());
+            }
+            continue;
         }
         if batch.is_empty() {
             return;
@@ -211,6 +258,16 @@ fn work(shared: &Shared, mut sink: Box<dyn Sink>) {
             }
         }
     }
+}
+
+fn answer(shared: &Shared, asked: u64, well: bool) {
+    let mut inbox = shared.lock();
+    inbox.answered = asked;
+    if !well {
+        inbox.failed = asked;
+    }
+    drop(inbox);
+    shared.done.notify_all();
 }
 
 fn settle(shared: &Shared, batch: &mut Vec<Arc<CallRecord>>, lost: bool) {

@@ -29,6 +29,9 @@ pub(super) fn record(number: usize) -> Arc<CallRecord> {
         first_token: None,
         cost: None,
         cost_is_estimate: false,
+        traceparent: None,
+        served_by: None,
+        finish: None,
         attempts: Vec::new(),
     })
 }
@@ -209,6 +212,51 @@ fn what_cannot_be_written_in_the_end_is_told_as_lost() {
     (0..3).for_each(|number| books.put(&record(number)));
     drop(books);
     assert_eq!(told.all().last().unwrap(), "3 usage records are lost: the disk is full");
+}
+
+/// A sink that has more than records, which it was told of.
+#[derive(Clone, Default)]
+struct Sums {
+    broken: Arc<AtomicBool>,
+    seen: Arc<AtomicU64>,
+    told: Arc<Mutex<Vec<u64>>>,
+}
+
+impl Sink for Sums {
+    fn write(&mut self, records: &[Arc<CallRecord>]) -> Result<(), String> {
+        self.seen.fetch_add(records.len() as u64, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn period(&self) -> Option<Duration> {
+        Some(LONG * 1000)
+    }
+
+    fn more(&mut self, lost: u64) -> Result<(), String> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err("nobody there".to_owned());
+        }
+        self.told.lock().unwrap().push(self.seen.load(Ordering::SeqCst) + lost);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_flush_and_the_end_have_more_written_than_records() {
+    let (sink, told) = (Sums::default(), Told::default());
+    let books = Books::new(Box::new(sink.clone()), told.warn());
+    assert!(books.flush(LONG));
+    assert!(sink.told.lock().unwrap().is_empty(), "there was nothing yet");
+    (0..3).for_each(|number| books.put(&record(number)));
+    assert!(books.flush(LONG));
+    sink.broken.store(true, Ordering::SeqCst);
+    assert!(!books.flush(LONG));
+    sink.broken.store(false, Ordering::SeqCst);
+    assert!(books.flush(LONG));
+    books.put(&record(3));
+    drop(books);
+    assert_eq!(*sink.told.lock().unwrap(), [3, 3, 4]);
+    assert_eq!(told.all(), ["nobody there"]);
 }
 
 #[test]

@@ -62,6 +62,13 @@ pub(super) const KEPT_FILES: u32 = 5;
 #[cfg(feature = "schema")]
 pub(super) const MOST_FILES: u32 = 1000;
 
+/// As what traces and metrics are told where nobody says.
+pub(super) const SERVICE_NAME: &str = "locum";
+/// How often metrics are sent: as OpenTelemetry's own libraries do.
+pub(super) const METRICS_INTERVAL: Duration = Duration::from_secs(60);
+/// How long sending traces or metrics may take: as OpenTelemetry's own libraries have it.
+pub(super) const OTLP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The largest configuration file, 1 MiB: hundreds of times a large one, and no mistaken log file.
 pub(super) const LARGEST_FILE: u64 = 1024 * 1024;
 /// The largest schema or prompt, 1 MiB: a thousand pages.

@@ -188,8 +188,51 @@ mod tests {
 
     use super::*;
     use crate::config::Credential;
+    #[cfg(feature = "otlp")]
+    use crate::types::OtlpProtocol;
 
     const FROM_CODE: Origin<'_> = Origin { file: None, is_text: false, directory: None };
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn what_is_not_said_of_a_collector_is_taken_from_the_variables_of_opentelemetry() {
+        let tree = |otlp: Value| {
+            located::from_value(json!({"tasks": {"a": {"primary": "ollama/x"}}, "accounting": {"otlp": otlp}}))
+        };
+        let env = |name: &str| {
+            let value = match name {
+                "OTEL_EXPORTER_OTLP_ENDPOINT" => "https://collector:4317/",
+                "OTEL_EXPORTER_OTLP_PROTOCOL" => "grpc",
+                "OTEL_EXPORTER_OTLP_HEADERS" => "X-Tenant=blue%20team, authorization=Bearer%20abc",
+                "OTEL_SERVICE_NAME" => "shop",
+                "OTEL_RESOURCE_ATTRIBUTES" => "service.name=other,deployment.environment.name=test",
+                _ => return None,
+            };
+            Some(OsString::from(value))
+        };
+        let otlp = build(&tree(json!({})), &FROM_CODE, &env).unwrap().accounting.otlp.unwrap();
+        assert_eq!((otlp.endpoint.as_str(), otlp.protocol), ("https://collector:4317", OtlpProtocol::Grpc));
+        assert_eq!(otlp.headers["x-tenant"].expose(), "blue team");
+        assert_eq!(otlp.headers["authorization"].expose(), "Bearer abc");
+        assert_eq!(otlp.resource["service.name"], "shop");
+        assert_eq!(otlp.resource["deployment.environment.name"], "test");
+        let own = json!({"endpoint": "http://localhost:1", "headers": {}, "service_name": "own", "protocol": "http/protobuf",
+                         "resource": {"deployment.environment.name": "mine"}});
+        let otlp = build(&tree(own), &FROM_CODE, &env).unwrap().accounting.otlp.unwrap();
+        assert_eq!((otlp.endpoint.as_str(), otlp.headers.len()), ("http://localhost:1", 0));
+        assert_eq!((otlp.resource["service.name"].as_str(), otlp.protocol), ("own", OtlpProtocol::Http));
+        assert_eq!(otlp.resource["deployment.environment.name"], "mine");
+        let odd = |name: &str| match name {
+            "OTEL_EXPORTER_OTLP_HEADERS" => Some(OsString::from("a-secret-without-a-name")),
+            "OTEL_EXPORTER_OTLP_PROTOCOL" => Some(OsString::from("http/json")),
+            _ => None,
+        };
+        let error = build(&tree(json!({})), &FROM_CODE, &odd).expect_err("a problem");
+        assert!(error.problems()[0].contains("spoken are \"http/protobuf\" and \"grpc\""), "{error}");
+        let error = build(&tree(json!({"protocol": "grpc"})), &FROM_CODE, &odd).expect_err("a problem");
+        assert!(error.problems()[0].contains("OTEL_EXPORTER_OTLP_HEADERS must be name=value"), "{error}");
+        assert!(!error.to_string().contains("a-secret"), "{error}");
+    }
 
     #[test]
     fn the_usual_variable_holds_the_key() {

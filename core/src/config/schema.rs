@@ -87,6 +87,8 @@ pub(super) struct AccountingConfig {
     pub(super) sqlite: Option<SqliteConfig>,
     /// Tables of calls and attempts in a PostgreSQL database. Default: none.
     pub(super) postgres: Option<PostgresConfig>,
+    /// An OpenTelemetry collector that is sent traces and metrics over OTLP. Default: none.
+    pub(super) otlp: Option<OtlpConfig>,
 }
 
 /// Tables of calls and attempts in an SQLite file.
@@ -120,6 +122,47 @@ pub(super) struct JsonlConfig {
     /// How many older files are kept. Default: 5.
     #[cfg_attr(feature = "schema", schemars(range(max = super::defaults::MOST_FILES)))]
     pub(super) keep: Option<u32>,
+}
+
+/// An OpenTelemetry collector that is sent traces and metrics over OTLP.
+#[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub(super) struct OtlpConfig {
+    /// Where it is: `http://localhost:4318`; over http, `/v1/traces` and `/v1/metrics` are appended. Default:
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`, else `http://localhost:4318`, or `http://localhost:4317` for grpc.
+    pub(super) endpoint: Option<String>,
+    /// How it is spoken to. Default: `OTEL_EXPORTER_OTLP_PROTOCOL`, else `http/protobuf`.
+    pub(super) protocol: Option<OtlpWord>,
+    /// Headers of every request. Values may be `env:` and `file:` references. Default: `OTEL_EXPORTER_OTLP_HEADERS`.
+    pub(super) headers: Option<BTreeMap<String, String>>,
+    /// As what the traces and metrics are told. Default: `OTEL_SERVICE_NAME`, else `locum`.
+    pub(super) service_name: Option<String>,
+    /// Further attributes of the resource: `{ "deployment.environment.name" = "production" }`. They win over those of
+    /// `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
+    pub(super) resource: Option<BTreeMap<String, String>>,
+    /// Whether traces are sent. Default: true.
+    pub(super) traces: Option<bool>,
+    /// Whether metrics are sent. Default: true.
+    pub(super) metrics: Option<bool>,
+    /// How often metrics are sent. Milliseconds. Default: 60000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) metrics_interval_ms: Option<u64>,
+    /// How long sending may take. Milliseconds. Default: 10000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
+    pub(super) timeout_ms: Option<u64>,
+}
+
+/// How a collector is spoken to.
+#[derive(Deserialize, Clone, Copy)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub(super) enum OtlpWord {
+    /// Protobuf over HTTP.
+    #[serde(rename = "http/protobuf")]
+    Http,
+    /// gRPC.
+    #[serde(rename = "grpc")]
+    Grpc,
 }
 
 /// How `locum serve` offers the tasks over HTTP.

@@ -3,6 +3,7 @@
 mod accept;
 mod accounting;
 mod hand_over;
+mod otlp;
 mod prompt;
 mod task;
 

@@ -81,6 +81,8 @@ pub(crate) struct Closing<'a> {
     pub(crate) latency: Duration,
     pub(crate) first_token: Option<Duration>,
     pub(crate) attempts: &'a [Attempt],
+    /// The answer that is handed to the caller.
+    pub(crate) answer: Option<&'a Completion>,
 }
 
 /// The answer that is handed to the caller.
@@ -393,6 +395,7 @@ impl Run {
                 latency: self.elapsed(),
                 first_token: result.as_ref().map_or(self.first_token, |delivery| delivery.first_token),
                 attempts: self.job.ladder.attempts(),
+                answer: result.as_ref().ok().map(|delivery| &delivery.completion),
             });
         }
         self.news.push_back(News::Over(Box::new(Report { result, latency: self.elapsed() })));

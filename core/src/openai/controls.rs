@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Order;
 use super::refusal::Refusal;
-use crate::types::{OnBreak, Options, Variables};
+use crate::types::{OnBreak, Options, TraceParent, Variables};
 
 /// What the official SDKs wait for without being told to: it says nothing of the caller's hurry.
 const PATIENCE: u64 = 600_000;
@@ -39,6 +39,9 @@ pub(super) fn apply(headers: &HeaderMap, order: &mut Order) -> Result<(), Refusa
     if let Some(key) = headers.get("idempotency-key").and_then(|value| value.to_str().ok()) {
         options.idempotency_key = Some(key.to_owned());
     }
+    // One that is damaged is as none, as the standard has it for servers: a proxy's slip fails no call.
+    let parent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    options.traceparent = parent.filter(|parent| TraceParent::parse(parent).is_some()).map(str::to_owned);
     for wait in WAITS {
         let seconds = headers.get(wait).and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
         if let Some(seconds) = seconds.filter(|seconds| *seconds > 0.0) {

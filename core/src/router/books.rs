@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
+#[cfg(feature = "otlp")]
+use super::telemetry;
 use super::{Inner, Prepared};
 use crate::accounting::jsonl::Jsonl;
 #[cfg(feature = "postgres")]
@@ -12,13 +14,17 @@ use crate::accounting::postgres::{Address, Postgres};
 #[cfg(feature = "sqlite")]
 use crate::accounting::sqlite::Sqlite;
 use crate::accounting::{Books, Sink};
+use crate::config::Policy;
 use crate::driver::{Book, Closing};
 use crate::error::ErrorKind;
 use crate::observe::Notices;
-use crate::types::{Accounting, AttemptRecord, CallRecord, Lines, Outcome};
+use crate::state::Members;
+use crate::types::{AttemptRecord, CallRecord, Lines, Outcome, TraceParent};
 
 /// The ways to where a configuration has records kept.
-pub(super) fn of(accounting: &Accounting, notices: &Arc<Notices>) -> Vec<Books> {
+#[cfg_attr(not(feature = "otlp"), allow(unused_variables, reason = "only metrics tell of the members"))]
+pub(super) fn of(policy: &Policy, members: &Arc<Members>, notices: &Arc<Notices>) -> Vec<Books> {
+    let accounting = &policy.accounting;
     let mut books = Vec::new();
     let mut keep = |sink: Box<dyn Sink>| {
         let notices = Arc::clone(notices);
@@ -34,6 +40,10 @@ pub(super) fn of(accounting: &Accounting, notices: &Arc<Notices>) -> Vec<Books> 
     #[cfg(feature = "postgres")]
     if let Some(Ok(address)) = accounting.postgres.as_ref().map(Address::new) {
         keep(Box::new(Postgres::new(address)));
+    }
+    #[cfg(feature = "otlp")]
+    if let Some(settings) = &accounting.otlp {
+        keep(Box::new(telemetry::exporter(settings, policy, members, notices)));
     }
     books
 }
@@ -54,9 +64,10 @@ impl Inner {
         let Prepared { task, taker, choices, options, live, .. } = prepared;
         let inner = Arc::clone(self);
         let (task, taker, choices) = (Arc::clone(task), Arc::clone(taker), Arc::clone(choices));
+        let traceparent = options.traceparent.as_deref().and_then(TraceParent::parse);
         let (customer, metadata, stream) = (options.customer.clone(), options.metadata.clone(), live.is_some());
         Some(Box::new(move |closing| {
-            let Closing { result, latency, first_token, attempts } = closing;
+            let Closing { result, latency, first_token, attempts, answer } = closing;
             let made = attempts.iter().filter(|attempt| attempt.outcome != Outcome::Skipped);
             let attempts: Vec<_> = made
                 .map(|attempt| {
@@ -107,6 +118,9 @@ impl Inner {
                     cost: attempts.iter().filter_map(|record| record.attempt.cost).reduce(|sum, cost| sum + cost),
                     cost_is_estimate: attempts.iter().any(|record| record.attempt.cost_is_estimate),
                     attempts,
+                    traceparent,
+                    served_by: answer.and_then(|answer| answer.served_by.clone()),
+                    finish: answer.map(|answer| answer.finish.unified),
                 },
             );
         }))

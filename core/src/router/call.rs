@@ -84,6 +84,11 @@ macro_rules! setters {
             self.set(|options| options.idempotency_key = Some(key.into()))
         }
 
+        /// The trace that the call belongs to, as W3C's `traceparent` header names it. Without it, a trace of its own begins.
+        pub fn traceparent(self, traceparent: impl Into<String>) -> Self {
+            self.set(|options| options.traceparent = Some(traceparent.into()))
+        }
+
         /// What follows when the answer breaks off, whatever the task says.
         pub fn on_break(self, on_break: OnBreak) -> Self {
             self.set(|options| options.on_break = Some(on_break))

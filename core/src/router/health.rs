@@ -1,9 +1,11 @@
 //! What is known of the candidates, and what happens to them, for those who want to see it.
 
-use super::{Inner, Router};
+use super::Router;
+use crate::config::Policy;
 use crate::ladder::health::Vitals;
 use crate::observe::EventQueue;
 use crate::route::keys;
+use crate::state::Members;
 use crate::types::{CandidateHealth, Level, RouterEvent};
 
 impl Router {
@@ -24,14 +26,7 @@ impl Router {
     /// How every candidate is, with each of its keys: circuit breaker, cooldown, last error, measured times.
     #[must_use]
     pub fn health(&self) -> Vec<CandidateHealth> {
-        let members = &self.inner.members;
-        let now = members.state.now();
-        let seats = self.seats();
-        members.state.with(|health| {
-            let report =
-                |(model, provider, key, vitals)| CandidateHealth { model, provider, key, ..health.report(vitals, now) };
-            seats.into_iter().map(report).collect()
-        })
+        report(self.seats(), &self.inner.members)
     }
 
     /// Forgets what speaks against candidates: cooldowns, open breakers, last errors. For whoever has mended what was wrong
@@ -43,16 +38,31 @@ impl Router {
     }
 
     /// Every candidate of the tasks with each of its keys, and where its health is kept.
-    fn seats(&self) -> Vec<(String, String, Option<u32>, Vitals)> {
-        let Inner { policy, members, .. } = &*self.inner;
-        let mut models = policy.tasks.values().flat_map(|task| &task.candidates).collect::<Vec<_>>();
-        models.sort_by_key(|model| model.name());
-        models.dedup_by_key(|model| model.name());
-        let seats = models.into_iter().flat_map(|model| {
-            let vitals = members.of(&model.name()).iter().copied();
-            let with_keys = keys(model).into_iter().map(|key| key.and_then(|key| key.number)).zip(vitals);
-            with_keys.map(|(key, vitals)| (model.name(), model.provider.name.clone(), key, vitals)).collect::<Vec<_>>()
-        });
-        seats.collect()
+    fn seats(&self) -> Vec<Seat> {
+        seats(&self.inner.policy, &self.inner.members)
     }
+}
+
+/// A candidate with one of its keys: the model, its provider, the key's number, and where its health is kept.
+pub(super) type Seat = (String, String, Option<u32>, Vitals);
+
+pub(super) fn seats(policy: &Policy, members: &Members) -> Vec<Seat> {
+    let mut models = policy.tasks.values().flat_map(|task| &task.candidates).collect::<Vec<_>>();
+    models.sort_by_key(|model| model.name());
+    models.dedup_by_key(|model| model.name());
+    let seats = models.into_iter().flat_map(|model| {
+        let vitals = members.of(&model.name()).iter().copied();
+        let with_keys = keys(model).into_iter().map(|key| key.and_then(|key| key.number)).zip(vitals);
+        with_keys.map(|(key, vitals)| (model.name(), model.provider.name.clone(), key, vitals)).collect::<Vec<_>>()
+    });
+    seats.collect()
+}
+
+pub(super) fn report(seats: Vec<Seat>, members: &Members) -> Vec<CandidateHealth> {
+    let now = members.state.now();
+    members.state.with(|health| {
+        let report =
+            |(model, provider, key, vitals)| CandidateHealth { model, provider, key, ..health.report(vitals, now) };
+        seats.into_iter().map(report).collect()
+    })
 }

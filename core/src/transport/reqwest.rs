@@ -17,6 +17,8 @@ use super::{HttpRequest, HttpResponse, MAX_HEADERS, Phase, Transport, TransportE
 pub struct Http {
     // Connecting is limited per client, so there is one for each limit in use; nearly always a single one.
     clients: Mutex<Vec<(Duration, reqwest::Client)>>,
+    /// Whether nothing but HTTP/2 is spoken, from the first byte.
+    h2_only: bool,
 }
 
 impl Http {
@@ -24,6 +26,34 @@ impl Http {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One that speaks nothing but HTTP/2, as gRPC does.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn h2() -> Self {
+        Self { h2_only: true, ..Self::default() }
+    }
+
+    /// Sends `request` and reads the answer whole, of at most `most` bytes, with its trailers.
+    #[cfg(feature = "otlp")]
+    pub(crate) async fn whole(
+        &self,
+        request: HttpRequest,
+        most: usize,
+    ) -> Result<(super::HttpAnswer, http::HeaderMap), TransportError> {
+        use http_body_util::{BodyExt, Limited};
+
+        let client = self.client(request.connect_timeout)?;
+        let sent = client.request(request.method, &request.url).headers(request.headers).body(request.body).send();
+        let (head, body) =
+            http::Response::<reqwest::Body>::from(sent.await.map_err(|error| failed(&error))?).into_parts();
+        let body = Limited::new(body, most).collect().await.map_err(|error| match error.downcast_ref() {
+            Some(error) => failed(error),
+            None => TransportError { phase: Phase::TooLarge, message: format!("the answer exceeds {most} bytes") },
+        })?;
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        let answer = super::HttpAnswer { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() };
+        Ok((answer, trailers))
     }
 
     fn client(&self, connect_timeout: Duration) -> Result<reqwest::Client, TransportError> {
@@ -36,9 +66,9 @@ impl Http {
         let client = reqwest::Client::builder()
             .connect_timeout(connect_timeout)
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("locum/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| failed(&error))?;
+            .user_agent(concat!("locum/", env!("CARGO_PKG_VERSION")));
+        let client = if self.h2_only { client.http2_prior_knowledge() } else { client };
+        let client = client.build().map_err(|error| failed(&error))?;
         clients.push((connect_timeout, client.clone()));
         Ok(client)
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::otlp::Otlp;
 use super::secret::Secret;
 
 /// Where records of calls go.
@@ -13,6 +14,8 @@ pub struct Accounting {
     pub sqlite: Option<PathBuf>,
     /// The address of a PostgreSQL database with tables of them.
     pub postgres: Option<Secret>,
+    /// A collector that is sent traces and metrics.
+    pub otlp: Option<Otlp>,
 }
 
 /// A file of lines.

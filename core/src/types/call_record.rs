@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::attempt::{Attempt, Outcome, millis};
-use super::completion::Usage;
+use super::completion::{FinishReason, Usage};
+use super::trace_parent::TraceParent;
 use crate::error::ErrorKind;
 
 /// What a call did and cost, with every attempt that was made for it. It names tasks, customers and models, never what was asked
@@ -47,6 +48,12 @@ pub struct CallRecord {
     pub cost_is_estimate: bool,
     /// The attempts that were made, in order.
     pub attempts: Vec<AttemptRecord>,
+    /// The trace that the caller had, which the call's own spans join. Not part of the record as an object.
+    pub traceparent: Option<TraceParent>,
+    /// The model that the provider says answered. Not part of it either.
+    pub served_by: Option<String>,
+    /// Why that model stopped. Not part of it either.
+    pub finish: Option<FinishReason>,
 }
 
 /// An attempt on the books.

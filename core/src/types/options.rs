@@ -92,6 +92,8 @@ pub struct Options {
     pub extra_body: BTreeMap<String, Map<String, Value>>,
     /// Sent as `Idempotency-Key` with every attempt.
     pub idempotency_key: Option<String>,
+    /// The trace that the call belongs to, as W3C's `traceparent` header names it.
+    pub traceparent: Option<String>,
     /// How the provider is asked, whatever the task says. Not for streams.
     pub upstream: Option<Upstream>,
     /// What follows when the answer breaks off, whatever the task says.
@@ -102,7 +104,7 @@ pub struct Options {
     pub tool_call_deltas: Option<bool>,
 }
 
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 23] = [
     "customer",
     "metadata",
     "tools",
@@ -120,6 +122,7 @@ const KNOWN: [&str; 22] = [
     "allow_fallback",
     "extra_body",
     "idempotency_key",
+    "traceparent",
     "upstream",
     "on_break",
     "reasoning_events",
@@ -197,6 +200,7 @@ impl Options {
                 }
             }
             "idempotency_key" => self.idempotency_key = Some(parse::string(value, key)?),
+            "traceparent" => self.traceparent = Some(parse::string(value, key)?),
             "upstream" => self.upstream = Some(word(value, key, Upstream::WORDS)?),
             "on_break" => self.on_break = Some(word(value, key, OnBreak::WORDS)?),
             "reasoning_events" => self.reasoning_events = Some(parse::boolean(&value, key)?),

@@ -337,3 +337,14 @@ fn files_that_cannot_be_read_say_why() {
         assert!(policy.tasks.contains_key("chat"));
     }
 }
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn a_build_that_sends_nothing_over_otlp_says_so() {
+    let config = serde_json::json!({"tasks": {"t": {"primary": "ollama/x"}}, "accounting": {"otlp": {}}});
+    let error = locum::Policy::from_value(config).expect_err("a problem");
+    assert_eq!(
+        error.problems(),
+        ["accounting.otlp: this build of Locum sends nothing over OTLP: it lacks the feature \"otlp\""]
+    );
+}

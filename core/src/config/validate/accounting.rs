@@ -12,11 +12,12 @@ use crate::types::{Accounting, Lines, Secret};
 
 impl Check<'_> {
     pub(super) fn accounting(&mut self, config: AccountingConfig, is_file: bool, lints: &mut Findings) -> Accounting {
-        let AccountingConfig { jsonl, sqlite, postgres } = config;
+        let AccountingConfig { jsonl, sqlite, postgres, otlp } = config;
         Accounting {
             jsonl: jsonl.and_then(|jsonl| self.lines(&jsonl)),
             sqlite: sqlite.and_then(|sqlite| self.sqlite(&sqlite)),
             postgres: postgres.and_then(|postgres| self.postgres(&postgres, is_file, lints)),
+            otlp: otlp.and_then(|otlp| self.otlp(otlp, lints)),
         }
     }
 
@@ -30,7 +31,7 @@ impl Check<'_> {
 
     fn sqlite(&mut self, config: &SqliteConfig) -> Option<PathBuf> {
         if !cfg!(feature = "sqlite") {
-            self.problem("accounting.sqlite", "needs the feature `sqlite` of the crate");
+            self.problem("accounting.sqlite", "this build of Locum keeps none there: it lacks the feature \"sqlite\"");
             return None;
         }
         self.file("accounting.sqlite.path", &config.path)
@@ -38,7 +39,10 @@ impl Check<'_> {
 
     fn postgres(&mut self, config: &PostgresConfig, is_file: bool, lints: &mut Findings) -> Option<Secret> {
         if !cfg!(feature = "postgres") {
-            self.problem("accounting.postgres", "needs the feature `postgres` of the crate");
+            self.problem(
+                "accounting.postgres",
+                "this build of Locum keeps none there: it lacks the feature \"postgres\"",
+            );
             return None;
         }
         let place = "accounting.postgres.url";
