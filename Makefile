@@ -53,8 +53,7 @@ recordings:
 	@cargo test -q -p locum --test recordings -- --nocapture every_record
 
 build-cli:
-	@cargo build -q -p locum --features cli
-	@cargo build -q -p locum --examples
+	@cargo build -q -p locum --features cli --bins --examples
 
 $(VENV)/.ready: bindings-python/requirements-dev.txt
 	python3 -m venv $(VENV)

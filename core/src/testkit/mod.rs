@@ -23,6 +23,8 @@
 
 mod answer;
 mod chunks;
+#[cfg(feature = "otlp")]
+mod collector;
 mod errors;
 mod fields;
 mod gemini;
@@ -81,7 +83,13 @@ impl Mock {
     pub async fn start_on(script: Script, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { script, log: Log::new(), stopping: watch::Sender::new(None) });
+        let shared = Arc::new(Shared {
+            script,
+            log: Log::new(),
+            #[cfg(feature = "otlp")]
+            collector: collector::Collector::default(),
+            stopping: watch::Sender::new(None),
+        });
         let server = tokio::spawn(server::run(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, server })
     }

@@ -24,6 +24,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Shared {
     pub(super) script: Script,
     pub(super) log: Log,
+    #[cfg(feature = "otlp")]
+    pub(super) collector: super::collector::Collector,
     /// Set once: no further requests, and so long for the answers under way.
     pub(super) stopping: watch::Sender<Option<Duration>>,
 }
@@ -89,7 +91,7 @@ async fn serve(stream: TcpStream, number: u64, shared: Arc<Shared>) {
 /// Answers one request; whether the connection goes on.
 async fn exchange(wire: &mut Wire, shared: &Shared, request: &Request) -> bool {
     if request.path().starts_with("/_") {
-        let (head, body) = control(&shared.log, request).encode(&request.method, request.keep_alive);
+        let (head, body) = control(shared, request).encode(&request.method, request.keep_alive);
         let sent = send(&wire.stream, &[&head[..], &body].concat()).await;
         return sent.is_ok() && request.keep_alive;
     }
@@ -105,18 +107,28 @@ async fn exchange(wire: &mut Wire, shared: &Shared, request: &Request) -> bool {
     }
 }
 
-fn control(log: &Log, request: &Request) -> Response {
+fn control(shared: &Shared, request: &Request) -> Response {
     match (request.method.as_str(), request.path()) {
         ("GET", "/_log") => {
-            let entries = log.entries();
+            let entries = shared.log.entries();
             Response::json(200, &entries.iter().map(super::Seen::to_value).collect())
         }
         ("POST", "/_reset") => {
-            log.reset();
+            shared.log.reset();
+            #[cfg(feature = "otlp")]
+            shared.collector.reset();
             Response::new(204, Bytes::new())
         }
+        #[cfg(feature = "otlp")]
+        ("POST", "/_otlp/v1/traces") => shared.collector.traces(request.body.clone()),
+        #[cfg(feature = "otlp")]
+        ("POST", "/_otlp/v1/metrics") => shared.collector.metrics(request.body.clone()),
+        #[cfg(feature = "otlp")]
+        ("GET", "/_otlp") => Response::json(200, &shared.collector.to_value()),
+        #[cfg(feature = "otlp")]
+        ("GET", "/_otlp/text") => Response::new(200, shared.collector.text()).with_type("text/plain; charset=utf-8"),
         _ => {
-            let why = "control endpoints are GET /_log and POST /_reset";
+            let why = "control endpoints are GET /_log, POST /_reset, GET /_otlp and GET /_otlp/text";
             Response::json(404, &json!({ "error": { "message": why } }))
         }
     }

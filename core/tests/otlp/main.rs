@@ -49,6 +49,48 @@ fn answered() -> Value {
     json!({"a": [{"status": 503}], "b": [{"answer": {"text": "An answer", "usage": {"input": 300, "output": 50}}}]})
 }
 
+/// What the mock says at `path`.
+async fn get(mock: &Mock, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let url = mock.url("a");
+    let address = url.split('/').nth(2).unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: mock\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mock_is_a_collector_to_look_at() {
+    let collector = Collector::start([]).await;
+    let (mock, _) = telling(&collector, answered(), json!({})).await;
+    let endpoint = mock.url("a").replace("/a/v1", "/_otlp");
+    let router = Router::from_value(json!({
+        "state": "router",
+        "providers": {
+            "a": {"kind": "openai", "base_url": mock.url("a"), "api_key": "sk-1"},
+            "b": {"kind": "openai", "base_url": mock.url("b"), "api_key": "sk-1"},
+        },
+        "tasks": {"t": {"primary": "a/big", "fallback": ["b/small"], "retries": 0}},
+        "accounting": {"otlp": {"endpoint": endpoint}},
+    }))
+    .unwrap();
+    router.complete("t", "A question").customer("acme").await.unwrap();
+    assert!(flush(&router, None).await, "{:?}", router.take_notices());
+    let text = get(&mock, "/_otlp/text").await;
+    let expected = "locum t locum.customer=acme locum.outcome=ok\n  \
+                    chat big locum.outcome=failed error.type=overloaded\n  \
+                    chat small locum.outcome=ok gen_ai.usage.input_tokens=300 gen_ai.usage.output_tokens=50\n";
+    assert!(text.starts_with(expected), "{text}");
+    let tokens = "gen_ai.client.token.usage gen_ai.request.model=small gen_ai.token.type=input count=1 sum=300.0\n";
+    assert!(text.contains(tokens) && text.contains("locum.records.dropped value=0\n"), "{text}");
+    let told: Value = serde_json::from_str(&get(&mock, "/_otlp").await).unwrap();
+    assert_eq!(told["spans"][1]["parent_span_id"], told["spans"][0]["span_id"]);
+    assert_eq!(told["spans"][1]["status"], "error");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_a_span_and_every_attempt_a_span_below_it() {
     for protocol in ["http/protobuf", "grpc"] {
