@@ -91,6 +91,7 @@ fn main() {
         let (own_half, own_most) = *first.get_or_insert((half, most));
         println!("| {name} | {half:.0} | {:.2} | {most:.0} | {:.2} |", half / own_half, most / own_most);
     }
+    drop(mock);
     // The thread that hangs is not waited for.
     std::process::exit(0);
 }
