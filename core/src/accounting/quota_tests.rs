@@ -186,3 +186,39 @@ fn a_clock_that_is_set_back_loses_nothing() {
     assert!(pass(NOW).is_some());
     assert!(pass(NOW - 7200).is_some() && pass(NOW - 7200).is_none());
 }
+
+proptest::proptest! {
+    /// Whatever calls are under way at once and whatever they use in the end: what is used passes the limit by no more than those
+    /// calls use beyond what was held for them.
+    #[test]
+    fn what_is_used_passes_the_limit_by_no_more_than_was_under_way(
+        calls in proptest::collection::vec((0_u64..300, 0_u64..600, 0_usize..8), 1..80),
+        rolling: bool,
+    ) {
+        const LIMIT: u64 = 1000;
+        let window = if rolling { Window::Rolling } else { Window::Calendar };
+        let quotas = Arc::new(Quotas::new(vec![Quota { tokens: Some(LIMIT), window, ..quota("tokens") }]));
+        let mut under_way: Vec<(super::quota::Held, u64, u64)> = Vec::new();
+        let (mut used, mut beyond) = (0, 0);
+        for (estimate, needs, ends) in calls {
+            if let Some(held) = quotas.hold(&wish(None, &two(estimate, 0.0), NOW)).1 {
+                // It was let in, so there was room for its estimate beside all that is held and used.
+                let holding: u64 = under_way.iter().map(|(_, estimate, _)| *estimate).sum();
+                proptest::prop_assert!(used + holding + estimate <= LIMIT);
+                under_way.push((held, estimate, needs));
+            }
+            for (held, estimate, needs) in under_way.drain(..ends.min(under_way.len())) {
+                held.settle(&[made("a/big", Some(needs), None)]);
+                used += needs;
+                beyond += needs.saturating_sub(estimate);
+            }
+            proptest::prop_assert!(used <= LIMIT + beyond, "{used} used, {beyond} beyond what was held");
+        }
+        for (held, estimate, needs) in under_way {
+            held.settle(&[made("a/big", Some(needs), None)]);
+            used += needs;
+            beyond += needs.saturating_sub(estimate);
+        }
+        proptest::prop_assert!(used <= LIMIT + beyond);
+    }
+}

@@ -70,6 +70,7 @@ impl Page {
             since => since.or_else(|| name(by_day.first())),
             until => until.or_else(|| name(by_day.last())),
             prices => catalog::date(),
+            rate => (currency.code != "USD").then(|| format!("{} {}", currency.per_usd, currency.code)),
             version => env!("CARGO_PKG_VERSION"),
             problems,
             facts => total.map(|total| facts(total, currency)),
