@@ -87,6 +87,20 @@ fn tables_of_a_newer_version_are_left_alone() {
 }
 
 #[test]
+fn who_may_only_insert_can() {
+    let Some(server) = server() else { return };
+    let url = own(&server, "locum_allowed");
+    Postgres::new(address(&url)).write(&[full(1)]).unwrap();
+    let grants = "DROP OWNED BY locum_writer; GRANT USAGE ON SCHEMA locum_allowed TO locum_writer;
+                  GRANT SELECT ON locum_schema TO locum_writer; GRANT INSERT ON locum_calls, locum_attempts TO locum_writer";
+    execute(&url, "DO $$ BEGIN CREATE ROLE locum_writer LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+    execute(&url, grants);
+    let writer = url.replacen("//locum@", "//locum_writer@", 1);
+    Postgres::new(address(&writer)).write(&[full(1), full(2)]).unwrap();
+    assert_eq!(all(&url).len(), 2);
+}
+
+#[test]
 fn many_that_begin_at_once_make_the_tables_once() {
     let Some(server) = server() else { return };
     let url = own(&server, "locum_many");
@@ -188,6 +202,26 @@ fn addresses_are_read_without_showing_them() {
     ] {
         assert_eq!(address(url).demands_tls(), demanded, "{url}");
     }
+}
+
+#[test]
+fn a_certificate_is_checked() {
+    let Some(server) = server() else { return };
+    let Ok(file) = std::env::var("LOCUM_POSTGRES_CERT") else {
+        assert!(std::env::var_os("LOCUM_REQUIRE_POSTGRES").is_none(), "LOCUM_POSTGRES_CERT is not set");
+        return;
+    };
+    let url = format!("{}&sslmode=verify-full", own(&server, "locum_tls"));
+    let known = format!("{url}&sslrootcert={}", file.replace('/', "%2F"));
+    Postgres::new(address(&known)).write(&[full(1)]).unwrap();
+    assert_eq!(all(&known).len(), 1);
+    // The system's roots know nothing of it, and another name is not what it is for.
+    let why = Postgres::new(address(&url)).write(&[full(2)]).unwrap_err();
+    assert!(why.contains("certificate"), "{why}");
+    let other = known.replacen("@127.0.0.1", "@other.example", 1) + "&hostaddr=127.0.0.1";
+    let why = Postgres::new(address(&other)).write(&[full(2)]).unwrap_err();
+    assert!(why.contains("certificate"), "{why}");
+    assert_eq!(all(&known).len(), 1);
 }
 
 #[test]

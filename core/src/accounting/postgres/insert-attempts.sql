@@ -17,4 +17,4 @@ FROM
         first_token_ms double precision, usage jsonb, usage_is_estimate boolean, cost double precision,
         cost_is_estimate boolean, next text, next_reason text
     )
-ON CONFLICT (call_id, number) DO NOTHING
+ON CONFLICT DO NOTHING

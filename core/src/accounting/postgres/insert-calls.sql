@@ -8,4 +8,4 @@ FROM jsonb_to_recordset($1::jsonb) AS call (
     kind text, subkind text, model text, fallback_used boolean, latency_ms double precision, first_token_ms double precision,
     cost double precision, cost_is_estimate boolean
 )
-ON CONFLICT (id) DO NOTHING
+ON CONFLICT DO NOTHING
