@@ -5,7 +5,7 @@ import { test } from 'node:test'
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8')
 const schema = JSON.parse(read('../../core/schema/locum.schema.json'))
-const types = read('../ts/types.ts')
+const types = read('../ts/types.ts') + read('../ts/config.ts')
 
 const camel = (key) => key.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())
 
@@ -16,7 +16,7 @@ function members(name) {
   return above ? `${body}\n${members(above)}` : body
 }
 
-for (const name of ['ProviderConfig', 'ModelConfig', 'TaskConfig', 'AcceptConfig']) {
+for (const name of ['ProviderConfig', 'ModelConfig', 'TaskConfig', 'AcceptConfig', 'QuotaConfig', 'OtlpConfig']) {
   test(`${name} names every key`, () => {
     const known = members(name)
     const keys = Object.keys(schema.$defs[name].properties)

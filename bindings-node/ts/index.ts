@@ -35,4 +35,5 @@ export {
   UnsupportedError,
 } from './errors.js'
 export type { ErrorDetails } from './errors.js'
+export type * from './config.js'
 export type * from './types.js'

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 
 import { aborted, ask, warn, writeOptions } from './call.js'
+import type { Config } from './config.js'
 import { asking } from './credentials.js'
 import { ConfigError, errorOf } from './errors.js'
 import { Watcher } from './events.js'
@@ -14,7 +15,6 @@ import { Source } from './source.js'
 import { Stream } from './stream.js'
 import type {
   CandidateHealth,
-  Config,
   EitherCase,
   Explanation,
   Fetch,

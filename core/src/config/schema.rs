@@ -2,6 +2,8 @@
 //!
 //! The committed schema is what `shape` checks a configuration against; a test keeps it equal to these types.
 
+mod books;
+
 use std::collections::BTreeMap;
 
 #[cfg(feature = "schema")]
@@ -9,9 +11,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+pub(super) use self::books::{
+    AccountingConfig, JsonlConfig, OtlpConfig, OtlpWord, PostgresConfig, QuotaConfig, SqliteConfig,
+};
 use super::words::{
-    ApiWord, ConcurrencyLimit, FallbackOnWord, FirstTokenLimit, HedgeDelay, LacksWord, OnBreakWord, OnExceededWord,
-    PeriodWord, StateWord, StickyWord, StrictWord, UpstreamWord, WindowWord,
+    ApiWord, ConcurrencyLimit, FallbackOnWord, FirstTokenLimit, HedgeDelay, LacksWord, OnBreakWord, StateWord,
+    StickyWord, StrictWord, UpstreamWord,
 };
 use crate::types::{Params, Price, Tier};
 
@@ -46,123 +51,6 @@ pub(super) struct ConfigFile {
     pub(super) accounting: Option<AccountingConfig>,
     /// How `locum serve` offers the tasks over HTTP.
     pub(super) serve: Option<ServeConfig>,
-}
-
-/// How much calls may use in a time.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-pub(super) struct QuotaConfig {
-    /// Which customers it is for, each with an account of its own: a name, or the beginning of names and a `*`. Default: all
-    /// calls share one account.
-    pub(super) customer: Option<String>,
-    /// The task that it is for. Default: all.
-    pub(super) task: Option<String>,
-    /// The model that it is for, an alias or `provider/model`. Default: all.
-    pub(super) model: Option<String>,
-    /// The most calls. Default: no limit.
-    pub(super) requests: Option<u64>,
-    /// The most tokens, of prompts and answers. Default: no limit.
-    pub(super) tokens: Option<u64>,
-    /// The most USD. Default: no limit.
-    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
-    pub(super) usd: Option<f64>,
-    /// In which time.
-    pub(super) per: PeriodWord,
-    /// Whether that is a time of the calendar, in UTC, or one that ends now. Default: calendar.
-    pub(super) window: Option<WindowWord>,
-    /// What becomes of calls that would use more: candidates with which they would are passed over, or the call is refused.
-    /// Default: skip.
-    pub(super) on_exceeded: Option<OnExceededWord>,
-}
-
-/// Where records of calls go: what each did and cost.
-#[derive(Deserialize, Default)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-pub(super) struct AccountingConfig {
-    /// A file with a line of JSON for each call. Default: none.
-    pub(super) jsonl: Option<JsonlConfig>,
-    /// Tables of calls and attempts in an SQLite file. Default: none.
-    pub(super) sqlite: Option<SqliteConfig>,
-    /// Tables of calls and attempts in a PostgreSQL database. Default: none.
-    pub(super) postgres: Option<PostgresConfig>,
-    /// An OpenTelemetry collector that is sent traces and metrics over OTLP. Default: none.
-    pub(super) otlp: Option<OtlpConfig>,
-}
-
-/// Tables of calls and attempts in an SQLite file.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-pub(super) struct SqliteConfig {
-    /// The file: `usage.db` (relative to this file).
-    pub(super) path: String,
-}
-
-/// Tables of calls and attempts in a PostgreSQL database.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-pub(super) struct PostgresConfig {
-    /// Where it is: `env:DATABASE_URL` or `file:PATH`, which hold `postgres://user:password@host/database`.
-    pub(super) url: String,
-}
-
-/// A file with a line of JSON for each call.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-pub(super) struct JsonlConfig {
-    /// The file: `usage.jsonl` (relative to this file).
-    pub(super) path: String,
-    /// The length from which on a new file is begun, and the older one numbered. Bytes. Default: 104857600.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
-    pub(super) max_bytes: Option<u64>,
-    /// How many older files are kept. Default: 5.
-    #[cfg_attr(feature = "schema", schemars(range(max = super::defaults::MOST_FILES)))]
-    pub(super) keep: Option<u32>,
-}
-
-/// An OpenTelemetry collector that is sent traces and metrics over OTLP.
-#[derive(Deserialize, Default)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-pub(super) struct OtlpConfig {
-    /// Where it is: `http://localhost:4318`; over http, `/v1/traces` and `/v1/metrics` are appended. Default:
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT`, else `http://localhost:4318`, or `http://localhost:4317` for grpc.
-    pub(super) endpoint: Option<String>,
-    /// How it is spoken to. Default: `OTEL_EXPORTER_OTLP_PROTOCOL`, else `http/protobuf`.
-    pub(super) protocol: Option<OtlpWord>,
-    /// Headers of every request. Values may be `env:` and `file:` references. Default: `OTEL_EXPORTER_OTLP_HEADERS`.
-    pub(super) headers: Option<BTreeMap<String, String>>,
-    /// As what the traces and metrics are told. Default: `OTEL_SERVICE_NAME`, else `locum`.
-    pub(super) service_name: Option<String>,
-    /// Further attributes of the resource: `{ "deployment.environment.name" = "production" }`. They win over those of
-    /// `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
-    pub(super) resource: Option<BTreeMap<String, String>>,
-    /// Whether traces are sent. Default: true.
-    pub(super) traces: Option<bool>,
-    /// Whether metrics are sent. Default: true.
-    pub(super) metrics: Option<bool>,
-    /// How often metrics are sent. Milliseconds. Default: 60000.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
-    pub(super) metrics_interval_ms: Option<u64>,
-    /// How long sending may take. Milliseconds. Default: 10000.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::defaults::LONGEST_MS)))]
-    pub(super) timeout_ms: Option<u64>,
-}
-
-/// How a collector is spoken to.
-#[derive(Deserialize, Clone, Copy)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub(super) enum OtlpWord {
-    /// Protobuf over HTTP.
-    #[serde(rename = "http/protobuf")]
-    Http,
-    /// gRPC.
-    #[serde(rename = "grpc")]
-    Grpc,
 }
 
 /// How `locum serve` offers the tasks over HTTP.
