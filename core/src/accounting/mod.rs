@@ -110,6 +110,8 @@ struct Inbox {
     /// How many of them were lost, and how many of these were told of.
     lost: u64,
     told: u64,
+    /// How many of the lost ones a flush has said no to.
+    owned_up: u64,
     closed: bool,
     /// Whether a thread writes for a sink that has more than records; how often that was asked for, how often it was tried, and
     /// which of these failed last.
@@ -160,7 +162,9 @@ impl Books {
         if let Err(error) = begun {
             (self.shared.warn)("books thread", &format!("usage records are not kept: no thread ({error})"));
             let mut inbox = self.shared.lock();
-            inbox.settled += inbox.waiting.len() as u64;
+            let count = inbox.waiting.len() as u64;
+            inbox.settled += count;
+            inbox.lost += count;
             inbox.waiting.clear();
             inbox.has_more = false;
         }
@@ -177,7 +181,7 @@ impl Books {
         let mut inbox = self.shared.lock();
         inbox.closed |= close;
         inbox.asked += u64::from(inbox.has_more);
-        let (target, lost, asked) = (inbox.put, inbox.lost, inbox.asked);
+        let (target, asked) = (inbox.put, inbox.asked);
         self.shared.rung.notify_all();
         while inbox.settled < target || inbox.answered < asked {
             let left = end.saturating_duration_since(Instant::now());
@@ -186,7 +190,10 @@ impl Books {
             }
             inbox = self.shared.done.wait_timeout(inbox, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        inbox.lost == lost && (asked == 0 || inbox.failed < asked)
+        // What was lost before it was flushed is not written either.
+        let whole = inbox.lost == inbox.owned_up;
+        inbox.owned_up = inbox.lost;
+        whole && (asked == 0 || inbox.failed < asked)
     }
 }
 
