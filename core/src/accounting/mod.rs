@@ -28,6 +28,9 @@ use crate::types::CallRecord;
 const CAPACITY: usize = 10_000;
 /// The first pause after a write that failed, and the longest. It doubles with every failure.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How long records gather after a write, unless somebody waits for them: a disk, or a collector, is then asked 20 times a second
+/// instead of once for each call.
+const GATHER: Duration = Duration::from_millis(50);
 /// How long a flush waits where nothing is said: longer than any healthy disk needs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the end of a router, or of a program, waits for what is not written yet.
@@ -94,6 +97,8 @@ struct Shared {
     inbox: Mutex<Inbox>,
     /// There is something to do.
     rung: Condvar,
+    /// Somebody waits for it.
+    hurried: Condvar,
     /// Something was done.
     done: Condvar,
     warn: Box<Warn>,
@@ -113,6 +118,8 @@ struct Inbox {
     /// How many of the lost ones a flush has said no to.
     owned_up: u64,
     closed: bool,
+    /// How many wait for what is written.
+    flushing: usize,
     /// Whether a thread writes for a sink that has more than records; how often that was asked for, how often it was tried, and
     /// which of these failed last.
     has_more: bool,
@@ -131,8 +138,13 @@ impl Books {
     /// Writes to `sink`.
     pub(crate) fn new(sink: Box<dyn Sink>, warn: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
         let inbox = Inbox { sink: Some(sink), ..Inbox::default() };
-        let shared =
-            Shared { inbox: Mutex::new(inbox), rung: Condvar::new(), done: Condvar::new(), warn: Box::new(warn) };
+        let shared = Shared {
+            inbox: Mutex::new(inbox),
+            rung: Condvar::new(),
+            done: Condvar::new(),
+            hurried: Condvar::new(),
+            warn: Box::new(warn),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -181,14 +193,17 @@ impl Books {
         let mut inbox = self.shared.lock();
         inbox.closed |= close;
         inbox.asked += u64::from(inbox.has_more);
+        inbox.flushing += 1;
         let (target, asked) = (inbox.put, inbox.asked);
         self.shared.rung.notify_all();
-        while inbox.settled < target || inbox.answered < asked {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            inbox = self.shared.done.wait_timeout(inbox, left).unwrap_or_else(PoisonError::into_inner).0;
+        self.shared.hurried.notify_all();
+        let missing = |inbox: &mut Inbox| inbox.settled < target || inbox.answered < asked;
+        let left = end.saturating_duration_since(Instant::now());
+        let waited = self.shared.done.wait_timeout_while(inbox, left, missing);
+        let (mut inbox, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        inbox.flushing -= 1;
+        if waited.timed_out() {
+            return false;
         }
         // What was lost before it was flushed is not written either.
         let whole = inbox.lost == inbox.owned_up;
@@ -246,6 +261,8 @@ fn work(shared: &Shared, mut sink: Box<dyn Sink>) {
             Ok(()) => {
                 settle(shared, &mut batch, false);
                 pause = PAUSE.0;
+                let nobody = |inbox: &mut Inbox| !inbox.closed && inbox.flushing == 0;
+                drop(shared.hurried.wait_timeout_while(shared.lock(), GATHER, nobody));
             }
             Err(why) => {
                 let count = batch.len();
