@@ -176,7 +176,7 @@
 //! | `sqlite` | `[accounting.sqlite]`: records of calls in SQLite files; SQLite itself is compiled in |
 //! | `postgres` | `[accounting.postgres]`: records of calls in a PostgreSQL database |
 //! | `otlp` | sends traces and metrics of calls to an OpenTelemetry collector |
-//! | `cli` | the `locum` command: `cargo install locum --features cli` |
+//! | `cli` | the `locum` command, with all of the above: `cargo install locum --features cli` |
 //! | `schema` | generates the JSON Schema of the configuration (for work on Locum itself) |
 //!
 //! The way of a request through these modules is told in `ARCHITECTURE.md`.
